@@ -1,0 +1,9 @@
+// Tests run on TypeScript source: Node 24 strips types. The condition makes sibling packages resolve to source.
+module.exports = {
+  spec: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
+  "node-option": ["conditions=@fieldseal/source", "enable-source-maps", "expose-gc"],
+  require: ["./test/support/global-hooks.ts"],
+  reporter: "./test/support/reporter.cjs",
+  timeout: 20_000,
+  forbidOnly: Boolean(process.env.CI),
+};

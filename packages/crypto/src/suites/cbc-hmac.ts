@@ -1,0 +1,144 @@
+// Suites 0x01 and 0x02: AES-256-CBC with PKCS#7, then HMAC over it (encrypt-then-MAC).
+// Body: IV[16] | ciphertext | tag[32].
+// @see RFC 7518 section 5.2.2 (composition, key order) and 5.2.5 (A256CBC-HS512)
+import { createSecretKey } from "node:crypto";
+import { writeLatin1 } from "../fast-buffer.ts";
+import { fillRandom } from "../random-pool.ts";
+import type { Aead, BodyRange, PlaintextReader } from "./aead.ts";
+import { cbcHandle, type CbcHandle } from "./cbc-handle.ts";
+import { BodyHmac, SHA256, SHA512 } from "./hmac.ts";
+
+const BLOCK_BYTES = 16;
+export const CBC_TAG_BYTES = 32;
+export const CBC_HMAC_KEY_BYTES = 64;
+
+/** How a random block enters a body; tests give fixed ones. */
+export type FillRandom = (target: Buffer, at: number, lengthBytes: number) => void;
+
+export class CbcHmac implements Aead {
+  readonly plaintextAt = BLOCK_BYTES;
+  readonly overheadBytes = BLOCK_BYTES + BLOCK_BYTES + CBC_TAG_BYTES;
+  readonly #cbc: CbcHandle;
+  readonly #hmac: BodyHmac;
+  readonly #fillRandom: FillRandom;
+
+  /** @param keyBytes 64 bytes: MAC key, then encryption key (RFC 7518 section 5.2.2.1, step 1). */
+  constructor(
+    hashName: "sha256" | "sha512",
+    keyBytes: Buffer,
+    makeHandle: typeof cbcHandle = cbcHandle,
+    random: FillRandom = fillRandom,
+  ) {
+    this.#hmac = new BodyHmac(hashName === "sha256" ? SHA256 : SHA512, keyBytes.subarray(0, 32));
+    this.#cbc = makeHandle(createSecretKey(keyBytes.subarray(32, 64)));
+    this.#fillRandom = random;
+  }
+
+  seal(buffer: Buffer, start: number, plaintextBytes: number, ad: Buffer): number {
+    this.#fillRandom(buffer, start, BLOCK_BYTES);
+    const end = addPkcs7(buffer, start + BLOCK_BYTES, plaintextBytes);
+    const sealed = this.#cbc.encrypt(buffer.subarray(start, end));
+    return this.#finishBody(buffer, start, sealed, ad);
+  }
+
+  sealMany(buffer: Buffer, plaintexts: readonly BodyRange[], ad: Buffer): number[] {
+    // All random blocks and padded plaintexts in a row are one CBC stream, and each random block starts a new
+    // message in it: one update() then does for all what seal() does for each.
+    const stream = Buffer.allocUnsafeSlow(
+      plaintexts.reduce((sum, { lengthBytes }) => sum + sealedBytes(lengthBytes), 0),
+    );
+    let at = 0;
+    for (const { start, lengthBytes } of plaintexts) {
+      this.#fillRandom(stream, at, BLOCK_BYTES);
+      const from = start + BLOCK_BYTES;
+      buffer.copy(stream, at + BLOCK_BYTES, from, from + lengthBytes);
+      at = addPkcs7(stream, at + BLOCK_BYTES, lengthBytes);
+    }
+    const sealed = this.#cbc.encrypt(stream);
+    stream.fill(0);
+    at = 0;
+    return plaintexts.map(({ start, lengthBytes }) => {
+      const one = sealed.subarray(at, (at += sealedBytes(lengthBytes)));
+      return this.#finishBody(buffer, start, one, ad);
+    });
+  }
+
+  open<T>(buffer: Buffer, body: BodyRange, ad: Buffer, read: PlaintextReader<T>): T | undefined {
+    const tagAt = body.start + body.lengthBytes - CBC_TAG_BYTES;
+    const sealed = buffer.subarray(body.start, tagAt);
+    if (!isTag(this.#hmac.digest(ad, sealed), buffer, tagAt)) return undefined;
+    const padded = this.#cbc.decrypt(sealed);
+    const end = removePkcs7(padded, BLOCK_BYTES, padded.length);
+    return end < 0 ? undefined : read(padded, BLOCK_BYTES, end);
+  }
+
+  openMany<T>(
+    buffer: Buffer,
+    bodies: readonly BodyRange[],
+    ad: Buffer,
+    read: PlaintextReader<T>,
+  ): (T | undefined)[] {
+    // Verified bodies move together so that one update() decrypts them all; refused ones are left out.
+    const stream = Buffer.allocUnsafeSlow(bodies.reduce((sum, body) => sum + body.lengthBytes, 0));
+    const ends = new Array<number>(bodies.length);
+    let at = 0;
+    for (let i = 0; i < bodies.length; i++) {
+      const { start, lengthBytes } = bodies[i] as BodyRange;
+      const tagAt = start + lengthBytes - CBC_TAG_BYTES;
+      const sealed = buffer.subarray(start, tagAt);
+      if (isTag(this.#hmac.digest(ad, sealed), buffer, tagAt)) {
+        stream.set(sealed, at);
+        at += sealed.length;
+      }
+      ends[i] = at;
+    }
+    const padded = this.#cbc.decrypt(stream.subarray(0, at));
+    let start = 0;
+    return ends.map((end) => {
+      const from = start + BLOCK_BYTES;
+      const isRefused = end === start;
+      start = end;
+      const plaintextEnd = isRefused ? -1 : removePkcs7(padded, from, end);
+      return plaintextEnd < 0 ? undefined : read(padded, from, plaintextEnd);
+    });
+  }
+
+  /** Writes `IV || ciphertext || tag` over the plaintext. */
+  #finishBody(buffer: Buffer, start: number, sealed: Buffer, ad: Buffer): number {
+    const tag = this.#hmac.digest(ad, sealed);
+    buffer.set(sealed, start);
+    writeLatin1(buffer, tag, start + sealed.length, CBC_TAG_BYTES); // SHA-512 is cut to 32 bytes here
+    return sealed.length + CBC_TAG_BYTES;
+  }
+}
+
+/** IV and padded ciphertext, without the tag. */
+function sealedBytes(plaintextBytes: number): number {
+  return BLOCK_BYTES + (Math.floor(plaintextBytes / BLOCK_BYTES) + 1) * BLOCK_BYTES;
+}
+
+/** Constant-time for the 32 bytes: the time does not depend on where the first difference is. */
+function isTag(digest: string, buffer: Buffer, at: number): boolean {
+  let difference = 0;
+  for (let i = 0; i < CBC_TAG_BYTES; i++) {
+    difference |= digest.charCodeAt(i) ^ (buffer[at + i] as number);
+  }
+  return difference === 0;
+}
+
+/** Pads `buffer[start .. start + lengthBytes)` to whole blocks; returns the new end. RFC 5652 section 6.3. */
+export function addPkcs7(buffer: Buffer, start: number, lengthBytes: number): number {
+  const padBytes = BLOCK_BYTES - (lengthBytes % BLOCK_BYTES);
+  const from = start + lengthBytes;
+  for (let i = from; i < from + padBytes; i++) buffer[i] = padBytes;
+  return from + padBytes;
+}
+
+/** End of the plaintext in `buffer[start..end)`, or -1 when the padding is not PKCS#7. */
+export function removePkcs7(buffer: Buffer, start: number, end: number): number {
+  const padBytes = buffer[end - 1] as number;
+  if (padBytes === 0 || padBytes > BLOCK_BYTES || padBytes > end - start) return -1;
+  let difference = 0;
+  for (let i = end - padBytes; i < end; i++) difference |= (buffer[i] as number) ^ padBytes;
+  return difference === 0 ? end - padBytes : -1;
+}

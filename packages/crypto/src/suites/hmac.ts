@@ -1,0 +1,97 @@
+// HMAC over `associated data || body || length`, for bodies that follow one after another under one key.
+// createHmac costs about 2.1 us per small message; two one-shot crypto.hash calls over prepared pads cost
+// 0.65 us. Hash output is asked for as 'latin1' (one byte a character): a Buffer result costs 0.5 us more.
+// The price: the MAC key lives in this object's memory, xored with public constants, not in a KeyObject.
+import { hash } from "node:crypto";
+import { writeLatin1 } from "../fast-buffer.ts";
+
+/** @see RFC 2104 section 2 */
+const INNER_PAD = 0x36;
+const OUTER_PAD = 0x5c;
+const LENGTH_BYTES = 8;
+const SMALL_BODY_BYTES = 1024;
+
+export interface HmacHash {
+  readonly name: "sha256" | "sha512";
+  readonly blockBytes: number;
+  readonly digestBytes: number;
+}
+
+export const SHA256: HmacHash = { name: "sha256", blockBytes: 64, digestBytes: 32 };
+export const SHA512: HmacHash = { name: "sha512", blockBytes: 128, digestBytes: 64 };
+
+/** HMAC with the MAC input of RFC 7518 section 5.2.2.1: associated data, body, 64-bit bit length of the former. */
+export class BodyHmac {
+  readonly #hash: HmacHash;
+  /** Inner pad, then the associated data last used, then room for a small body and the length. */
+  #inner: Buffer;
+  readonly #outer: Buffer;
+  #associatedData: Buffer | undefined;
+  #bodyAt = 0;
+  /** Views of `#inner` by body length / 16: making one costs 60 to 100 ns. */
+  #views: (Buffer | undefined)[] = [];
+
+  /** `key` is at most a block long; it is copied. */
+  constructor(algorithm: HmacHash, key: Buffer) {
+    this.#hash = algorithm;
+    this.#inner = Buffer.alloc(algorithm.blockBytes, INNER_PAD);
+    this.#outer = Buffer.alloc(algorithm.blockBytes + algorithm.digestBytes, OUTER_PAD);
+    for (let i = 0; i < key.length; i++) {
+      this.#inner[i] = (key[i] as number) ^ INNER_PAD;
+      this.#outer[i] = (key[i] as number) ^ OUTER_PAD;
+    }
+  }
+
+  /** The full digest, one character a byte (latin1). The body's length is a multiple of 16 bytes. */
+  digest(associatedData: Buffer, body: Buffer): string {
+    if (associatedData !== this.#associatedData) this.#bind(associatedData);
+    return body.length <= SMALL_BODY_BYTES ? this.#digestSmall(body) : this.#digestLarge(body);
+  }
+
+  #digestSmall(body: Buffer): string {
+    const inner = this.#inner;
+    const lengthAt = this.#bodyAt + body.length;
+    inner.set(body, this.#bodyAt);
+    this.#writeLength(inner, lengthAt);
+    const view = (this.#views[body.length >>> 4] ??= inner.subarray(0, lengthAt + LENGTH_BYTES));
+    return this.#finish(hash(this.#hash.name, view, "latin1"));
+  }
+
+  #digestLarge(body: Buffer): string {
+    const lengthAt = this.#bodyAt + body.length;
+    const message = Buffer.allocUnsafeSlow(lengthAt + LENGTH_BYTES);
+    message.set(this.#inner.subarray(0, this.#bodyAt));
+    message.set(body, this.#bodyAt);
+    this.#writeLength(message, lengthAt);
+    const inner = hash(this.#hash.name, message, "latin1");
+    message.fill(0, 0, this.#hash.blockBytes); // the copy of the inner pad is key material
+    return this.#finish(inner);
+  }
+
+  #finish(innerDigest: string): string {
+    writeLatin1(this.#outer, innerDigest, this.#hash.blockBytes, this.#hash.digestBytes);
+    return hash(this.#hash.name, this.#outer, "latin1");
+  }
+
+  #writeLength(message: Buffer, at: number): void {
+    const bits = (this.#bodyAt - this.#hash.blockBytes) * 8;
+    message.fill(0, at, at + 4); // associated data of 2^29 bytes and more cannot occur (context.ts)
+    message.writeUInt32BE(bits, at + 4);
+  }
+
+  #bind(associatedData: Buffer): void {
+    const { blockBytes } = this.#hash;
+    const bodyAt = blockBytes + associatedData.length;
+    const sizeBytes = bodyAt + SMALL_BODY_BYTES + LENGTH_BYTES;
+    if (bodyAt !== this.#bodyAt) {
+      const grown = Buffer.alloc(sizeBytes);
+      grown.set(this.#inner.subarray(0, blockBytes));
+      this.#inner.fill(0);
+      this.#inner = grown;
+      this.#views = [];
+      this.#bodyAt = bodyAt;
+    }
+    this.#inner.set(associatedData, blockBytes);
+    this.#associatedData = associatedData;
+  }
+}
