@@ -65,7 +65,12 @@ export class BlindIndex {
   #keyFor(key: Key): KeyObject {
     let indexKey = this.#keys.get(key);
     if (indexKey === undefined) {
-      const use = { purpose: "blind-index", suiteId: 0, context: this.#context, lengthBytes: 32 } as const;
+      const use = {
+        purpose: "blind-index",
+        suiteId: 0,
+        context: this.#context,
+        lengthBytes: 32,
+      } as const;
       indexKey = createSecretKey(deriveKeyBytes(key, use));
       this.#keys.set(key, indexKey);
     }

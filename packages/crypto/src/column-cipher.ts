@@ -1,6 +1,6 @@
 // Seals and opens the values of one column: what both adapters, the engine and the functions of api.ts run on.
 import { BlindIndex } from "./blind-index.ts";
-import type { Encoded, ValueCodec } from "./codecs/codec.ts";
+import type { ValueCodec } from "./codecs/codec.ts";
 import { ColumnEvents } from "./column-events.ts";
 import { checkOptions, type EncryptionOptions } from "./column-options.ts";
 import { parseContext, type ColumnContext } from "./context.ts";
@@ -128,12 +128,14 @@ export class ColumnCipher<T> {
 
   /** {@link ColumnCipher.open} for a whole column: fewer cipher calls. Errors carry the `position`. */
   openMany(stored: readonly (StoredInput | null | undefined)[]): (T | null)[] {
-    const out = new Array<T | null>(stored.length).fill(null);
+    const out = Array.from<T | null>({ length: stored.length }).fill(null);
     if (stored.every((value) => value === null || value === undefined)) return out;
     try {
       const counts = this.#bind().opener.openMany(stored, (position, value) => {
         const isOther = value === NOT_AN_ENVELOPE;
-        out[position] = isOther ? this.#openOther(stored[position] as StoredInput, position) : value;
+        out[position] = isOther
+          ? this.#openOther(stored[position] as StoredInput, position)
+          : value;
       });
       for (const [keyId, count] of counts) this.#events.decrypted(keyId, count);
       return out;
@@ -161,7 +163,10 @@ export class ColumnCipher<T> {
 
   /** The blind-index token to store with this value. */
   indexToken(value: T): string {
-    return this.#requireIndex().token(this.codec.encode(value, this.label), this.#bind().keyring.primary);
+    return this.#requireIndex().token(
+      this.codec.encode(value, this.label),
+      this.#bind().keyring.primary,
+    );
   }
 
   /** The tokens under which this value may be indexed, one per live key, primary first. */
@@ -174,7 +179,9 @@ export class ColumnCipher<T> {
   /** Whether the blind index treats two values as one: filters the false positives of short tokens. */
   indexMatches(a: T, b: T): boolean {
     const index = this.#requireIndex();
-    const [first, second] = [a, b].map((value) => index.normalize(this.codec.encode(value, this.label)));
+    const [first, second] = [a, b].map((value) =>
+      index.normalize(this.codec.encode(value, this.label)),
+    );
     return Buffer.from(first as string).equals(Buffer.from(second as string));
   }
 
@@ -202,7 +209,14 @@ export class ColumnCipher<T> {
       const suite = this.suite as SuiteName;
       const { content } = this.codec;
       const { pad } = this.options;
-      sealer = new EnvelopeSealer({ suite, key, context: this.context, content, pad, storage: this.storage });
+      sealer = new EnvelopeSealer({
+        suite,
+        key,
+        context: this.context,
+        content,
+        pad,
+        storage: this.storage,
+      });
       bound.sealers.set(key, sealer);
     }
     return sealer;

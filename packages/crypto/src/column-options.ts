@@ -89,7 +89,10 @@ function checkLegacy(legacy: unknown, where: string): void {
   const { suite, keyId } = (legacy ?? {}) as Partial<Record<keyof LegacyOptions, unknown>>;
   const isKeyId = keyId === undefined || (typeof keyId === "string" && /^[0-9a-f]{8}$/.test(keyId));
   if (suite !== "aes-256-cbc" || !isKeyId) {
-    fail(where, 'legacy must be "aes-256-cbc" or { suite: "aes-256-cbc", keyId: eight hex digits }');
+    fail(
+      where,
+      'legacy must be "aes-256-cbc" or { suite: "aes-256-cbc", keyId: eight hex digits }',
+    );
   }
 }
 
@@ -102,7 +105,10 @@ function checkCombination(options: EncryptionOptions, where: string): void {
     fail(where, 'suite "A256SIV" shows which values are equal; say so with deterministic: true');
   }
   if (suite === "aes-256-cbc" && legacy === undefined) {
-    fail(where, 'suite "aes-256-cbc" stores unauthenticated values; it needs legacy: "aes-256-cbc" too');
+    fail(
+      where,
+      'suite "aes-256-cbc" stores unauthenticated values; it needs legacy: "aes-256-cbc" too',
+    );
   }
   if (legacy !== undefined && plaintext === "accept") {
     fail(
@@ -111,7 +117,10 @@ function checkCombination(options: EncryptionOptions, where: string): void {
     );
   }
   if (onEncryptFailure === "insecure-store-plaintext" && plaintext !== "accept") {
-    fail(where, 'onEncryptFailure: "insecure-store-plaintext" needs plaintext: "accept" to read it back');
+    fail(
+      where,
+      'onEncryptFailure: "insecure-store-plaintext" needs plaintext: "accept" to read it back',
+    );
   }
   if (deterministic === true && blindIndex !== undefined) {
     fail(where, "deterministic columns are searched directly; leave blindIndex out");

@@ -60,9 +60,7 @@ export function encodeColumn(context: ColumnContext): Buffer {
 /** {@link encodeColumn}, then u16 length || row where the context has one. */
 export function encodeContext(context: ColumnContext): Buffer {
   const column = encodeColumn(context);
-  return context.row === undefined
-    ? column
-    : Buffer.concat([column, lengthPrefixed(context.row)]);
+  return context.row === undefined ? column : Buffer.concat([column, lengthPrefixed(context.row)]);
 }
 
 /** u16 big-endian byte length, then the UTF-8 bytes. */

@@ -93,7 +93,7 @@ export class EnvelopeOpener<T> {
     take: (position: number, value: T | typeof NOT_AN_ENVELOPE) => void,
   ): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
-    for (let from = 0; from < stored.length; ) {
+    for (let from = 0; from < stored.length;) {
       let bytes = 0;
       let to = from;
       do bytes += decodedBytes(stored[to++]);
@@ -212,7 +212,12 @@ export class EnvelopeOpener<T> {
     } catch (error) {
       if (!(error instanceof KeyError)) throw error;
       const { code, message } = error;
-      throw new KeyError(code, `${table}.${column}: ${message}`, { keyId, table, column, position });
+      throw new KeyError(code, `${table}.${column}: ${message}`, {
+        keyId,
+        table,
+        column,
+        position,
+      });
     }
   }
 

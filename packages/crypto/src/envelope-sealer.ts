@@ -38,7 +38,12 @@ export class EnvelopeSealer {
   constructor(options: SealerOptions) {
     const { suite, key, context, content, pad, storage } = options;
     this.#aead = columnAead(suite, key, context);
-    this.#header = encodeHeader({ suite, keyId: key.idNumber, content, isPadded: pad !== undefined });
+    this.#header = encodeHeader({
+      suite,
+      keyId: key.idNumber,
+      content,
+      isPadded: pad !== undefined,
+    });
     this.#associatedData = Buffer.concat([this.#header, encodeContext(context)]);
     this.#pad = pad;
     this.#storage = storage;

@@ -58,7 +58,11 @@ export { Keyring, type KeyringInput } from "./keyring.ts";
 export { wrapKeyset, type KeysetEntry, type KeysetJson, type KeyWrapper } from "./keyset.ts";
 export type { Normalizer, NormalizerName } from "./normalize.ts";
 export type { PadOption } from "./padding.ts";
-export { planBlindIndex, type BlindIndexPlan, type BlindIndexPopulation } from "./plan-blind-index.ts";
+export {
+  planBlindIndex,
+  type BlindIndexPlan,
+  type BlindIndexPopulation,
+} from "./plan-blind-index.ts";
 export { configure, defaultKeyring } from "./process-default.ts";
 export { generateRootKey, type RootKeyInput } from "./root-key.ts";
 export type { StorageForm, Stored, StoredInput } from "./stored-form.ts";

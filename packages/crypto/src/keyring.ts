@@ -58,7 +58,10 @@ export class Keyring {
     const previous = (options.previous ?? []).map((input, i) =>
       keyFromBytes(parseRootKey(input, `previous[${i}]`), "decrypt-only"),
     );
-    return new Keyring([keyFromBytes(parseRootKey(primary, "primary key"), "primary"), ...previous]);
+    return new Keyring([
+      keyFromBytes(parseRootKey(primary, "primary key"), "primary"),
+      ...previous,
+    ]);
   }
 
   /** The key with this id (eight hex digits), in any status. */

@@ -1,7 +1,14 @@
 // The JSON form of a keyring, for files and vaults: root keys in the clear (for a file with mode 0600, or a
 // vault's own encrypted entry) or each wrapped by an external service (envelope encryption).
 import { ConfigError, KeyError } from "./errors.ts";
-import { destroyedKey, exportMaterial, keyFromBytes, KEY_STATUSES, type Key, type KeyStatus } from "./key.ts";
+import {
+  destroyedKey,
+  exportMaterial,
+  keyFromBytes,
+  KEY_STATUSES,
+  type Key,
+  type KeyStatus,
+} from "./key.ts";
 import { Keyring } from "./keyring.ts";
 import { parseRootKey } from "./root-key.ts";
 
@@ -59,7 +66,10 @@ function checkEntry(entry: unknown, where: string): void {
   if (!KEY_STATUSES.includes(status as KeyStatus)) {
     throw formatError(where, `"status" must be one of ${KEY_STATUSES.join(", ")}`);
   }
-  if (createdAt !== undefined && Number.isNaN(Date.parse(String(createdAt)))) {
+  if (
+    createdAt !== undefined &&
+    (typeof createdAt !== "string" || Number.isNaN(Date.parse(createdAt)))
+  ) {
     throw formatError(where, '"createdAt" must be an ISO 8601 date');
   }
   const materials = [key, wrapped].filter((material) => material !== undefined);
@@ -170,9 +180,7 @@ export async function wrapKeyset(keyring: Keyring, wrapper: KeyWrapper): Promise
 export function plainKeyset(keyring: Keyring): KeysetJson {
   const keys = keyring.keys.map((key): KeysetEntry => {
     const bytes = exportMaterial(key)?.export();
-    return bytes === undefined
-      ? entryOf(key)
-      : { ...entryOf(key), key: bytes.toString("base64") };
+    return bytes === undefined ? entryOf(key) : { ...entryOf(key), key: bytes.toString("base64") };
   });
   return { format: KEYSET_FORMAT, keys };
 }

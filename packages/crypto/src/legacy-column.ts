@@ -6,7 +6,13 @@ import { decodeCanonicalBase64 } from "./envelope.ts";
 import { KeyError } from "./errors.ts";
 import type { Key } from "./key.ts";
 import type { Keyring } from "./keyring.ts";
-import { asBuffer, toStored, type StorageForm, type Stored, type StoredInput } from "./stored-form.ts";
+import {
+  asBuffer,
+  toStored,
+  type StorageForm,
+  type Stored,
+  type StoredInput,
+} from "./stored-form.ts";
 import type { LegacyCbc } from "./suites/legacy-cbc.ts";
 
 /** The key of legacy values: the one named, else the primary. */

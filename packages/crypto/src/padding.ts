@@ -34,7 +34,12 @@ function padmeLength(lengthBytes: number): number {
 }
 
 /** Pads `buffer[start .. start + lengthBytes)`; returns the new length. */
-export function addPadding(buffer: Buffer, start: number, lengthBytes: number, pad: PadOption): number {
+export function addPadding(
+  buffer: Buffer,
+  start: number,
+  lengthBytes: number,
+  pad: PadOption,
+): number {
   const padded = paddedLength(lengthBytes, pad);
   buffer[start + lengthBytes] = MARK;
   buffer.fill(0, start + lengthBytes + 1, start + padded);

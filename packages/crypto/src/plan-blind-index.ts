@@ -35,7 +35,12 @@ export function planBlindIndex(population: BlindIndexPopulation): BlindIndexPlan
   const limit = (coincidences: number): number => Math.log2(values / coincidences);
   const maxBits = clampBits(Math.floor(limit(2)));
   const minBits = Math.min(maxBits, clampBits(Math.floor(limit(Math.sqrt(values))) + 1));
-  return { minBits, maxBits, bits: maxBits, rowsPerToken: rows / 2 ** Math.min(maxBits, Math.log2(values)) };
+  return {
+    minBits,
+    maxBits,
+    bits: maxBits,
+    rowsPerToken: rows / 2 ** Math.min(maxBits, Math.log2(values)),
+  };
 }
 
 function clampBits(bits: number): number {

@@ -41,7 +41,11 @@ export function sealWithFixedNonce(plaintext: Uint8Array, options: FixedNonceOpt
   const context = parseContext(options.context);
   const isPadded = pad !== undefined;
   const header = encodeHeader({ suite, keyId: keyring.primary.idNumber, content, isPadded });
-  const aead = fixedNonceAead(suite, columnKeyBytes(suite, keyring.primary, context), Buffer.from(nonce));
+  const aead = fixedNonceAead(
+    suite,
+    columnKeyBytes(suite, keyring.primary, context),
+    Buffer.from(nonce),
+  );
   const paddedBytes = isPadded ? paddedLength(plaintext.length, pad) : plaintext.length;
   const envelope = Buffer.alloc(HEADER_BYTES + paddedBytes + aead.overheadBytes);
   const plaintextAt = HEADER_BYTES + aead.plaintextAt;
@@ -80,6 +84,6 @@ function firstBlockIsIv(key: KeyObject): CbcHandle {
       const cipher = createCipheriv("aes-256-cbc", key, iv).setAutoPadding(false);
       return Buffer.concat([iv, cipher.update(ivThenPlaintext.subarray(16))]);
     },
-    decrypt: freshCbc(key).decrypt,
+    decrypt: (ivThenCiphertext) => freshCbc(key).decrypt(ivThenCiphertext),
   };
 }

@@ -16,7 +16,10 @@ export const bytesCodec: ValueCodec<Buffer> = {
 function encodeBytes(value: unknown, where: string): Uint8Array {
   if (!(value instanceof Uint8Array)) {
     const kind = kindOf(value);
-    throw new ValueTypeError("ERR_VALUE_TYPE", `${where} takes a Buffer or Uint8Array, not ${kind}.`);
+    throw new ValueTypeError(
+      "ERR_VALUE_TYPE",
+      `${where} takes a Buffer or Uint8Array, not ${kind}.`,
+    );
   }
   return value;
 }

@@ -96,5 +96,8 @@ const MAX_PATH_LENGTH = 200;
 
 function under(step: string, problem: JsonProblem): JsonProblem {
   const path = step + problem.path;
-  return { path: path.length > MAX_PATH_LENGTH ? `${path.slice(0, MAX_PATH_LENGTH)}…` : path, what: problem.what };
+  return {
+    path: path.length > MAX_PATH_LENGTH ? `${path.slice(0, MAX_PATH_LENGTH)}…` : path,
+    what: problem.what,
+  };
 }

@@ -80,17 +80,16 @@ export class CbcHmac implements Aead {
   ): (T | undefined)[] {
     // Verified bodies move together so that one update() decrypts them all; refused ones are left out.
     const stream = Buffer.allocUnsafeSlow(bodies.reduce((sum, body) => sum + body.lengthBytes, 0));
-    const ends = new Array<number>(bodies.length);
+    const ends: number[] = [];
     let at = 0;
-    for (let i = 0; i < bodies.length; i++) {
-      const { start, lengthBytes } = bodies[i] as BodyRange;
+    for (const { start, lengthBytes } of bodies) {
       const tagAt = start + lengthBytes - CBC_TAG_BYTES;
       const sealed = buffer.subarray(start, tagAt);
       if (isTag(this.#hmac.digest(ad, sealed), buffer, tagAt)) {
         stream.set(sealed, at);
         at += sealed.length;
       }
-      ends[i] = at;
+      ends.push(at);
     }
     const padded = this.#cbc.decrypt(stream.subarray(0, at));
     let start = 0;

@@ -54,7 +54,7 @@ export class BodyHmac {
     inner.set(body, this.#bodyAt);
     this.#writeLength(inner, lengthAt);
     const view = (this.#views[body.length >>> 4] ??= inner.subarray(0, lengthAt + LENGTH_BYTES));
-    return this.#finish(hash(this.#hash.name, view, "latin1"));
+    return this.#finish(hash(this.#hash.name, view, "binary"));
   }
 
   #digestLarge(body: Buffer): string {
@@ -63,14 +63,14 @@ export class BodyHmac {
     message.set(this.#inner.subarray(0, this.#bodyAt));
     message.set(body, this.#bodyAt);
     this.#writeLength(message, lengthAt);
-    const inner = hash(this.#hash.name, message, "latin1");
+    const inner = hash(this.#hash.name, message, "binary");
     message.fill(0, 0, this.#hash.blockBytes); // the copy of the inner pad is key material
     return this.#finish(inner);
   }
 
   #finish(innerDigest: string): string {
     writeLatin1(this.#outer, innerDigest, this.#hash.blockBytes, this.#hash.digestBytes);
-    return hash(this.#hash.name, this.#outer, "latin1");
+    return hash(this.#hash.name, this.#outer, "binary");
   }
 
   #writeLength(message: Buffer, at: number): void {

@@ -25,7 +25,12 @@ export class Siv extends OneByOneAead {
   }
 
   /** Several components of associated data exist for the published vectors; columns have one. */
-  seal(buffer: Buffer, start: number, plaintextBytes: number, ad: Buffer | readonly Buffer[]): number {
+  seal(
+    buffer: Buffer,
+    start: number,
+    plaintextBytes: number,
+    ad: Buffer | readonly Buffer[],
+  ): number {
     const from = start + BLOCK_BYTES;
     const plaintext = buffer.subarray(from, from + plaintextBytes);
     const syntheticIv = this.#s2v(ad, plaintext);

@@ -19,8 +19,10 @@ export async function countOperations<T>(
   action: () => T | Promise<T>,
 ): Promise<{ readonly result: T; readonly counts: OperationCounts }> {
   const counts: OperationCounts = { encryptions: 0, decryptions: 0 };
-  const onEncrypt = (event: unknown): void => void (counts.encryptions += (event as CryptEvent).count);
-  const onDecrypt = (event: unknown): void => void (counts.decryptions += (event as CryptEvent).count);
+  const onEncrypt = (event: unknown): void =>
+    void (counts.encryptions += (event as CryptEvent).count);
+  const onDecrypt = (event: unknown): void =>
+    void (counts.decryptions += (event as CryptEvent).count);
   channels.encrypt.subscribe(onEncrypt);
   channels.decrypt.subscribe(onDecrypt);
   try {
