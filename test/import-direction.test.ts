@@ -70,7 +70,10 @@ describe("the lint rule for the direction of imports", () => {
 function lintImport(folder: string, packageName: string, specifier: string): string {
   const source = join(folder, "packages", packageName, "src");
   mkdirSync(source, { recursive: true });
-  writeFileSync(join(source, "probe.ts"), `import type * as probed from "${specifier}";\nexport type { probed };\n`);
+  writeFileSync(
+    join(source, "probe.ts"),
+    `import type * as probed from "${specifier}";\nexport type { probed };\n`,
+  );
   const oxlint = join(root, "node_modules/.bin/oxlint");
   const { status, stdout } = spawnSync(oxlint, ["packages"], { cwd: folder, encoding: "utf8" });
   if (status === 0) return "passed";

@@ -29,7 +29,9 @@ for (const [name, files] of packages) {
   const floor = FLOORS[name] ?? FLOOR_ELSEWHERE;
   const lines = percent(files.map(([, file]) => file.lines));
   const branches = percent(files.map(([, file]) => file.branches));
-  console.log(`coverage of ${name}: lines ${lines.toFixed(2)} %, branches ${branches.toFixed(2)} %`);
+  console.log(
+    `coverage of ${name}: lines ${lines.toFixed(2)} %, branches ${branches.toFixed(2)} %`,
+  );
   if (lines < floor.lines || branches < floor.branches) {
     console.error(`  below its floor: lines ${floor.lines} %, branches ${floor.branches} %`);
     process.exitCode = 1;

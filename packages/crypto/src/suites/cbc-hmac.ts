@@ -4,6 +4,7 @@
 import { createSecretKey } from "node:crypto";
 import { writeLatin1 } from "../fast-buffer.ts";
 import { fillRandom } from "../random-pool.ts";
+import { bodyView } from "../workspace.ts";
 import type { Aead, BodyRange, PlaintextReader } from "./aead.ts";
 import { cbcHandle, type CbcHandle } from "./cbc-handle.ts";
 import { BodyHmac, SHA256, SHA512 } from "./hmac.ts";
@@ -37,7 +38,7 @@ export class CbcHmac implements Aead {
   seal(buffer: Buffer, start: number, plaintextBytes: number, ad: Buffer): number {
     this.#fillRandom(buffer, start, BLOCK_BYTES);
     const end = addPkcs7(buffer, start + BLOCK_BYTES, plaintextBytes);
-    const sealed = this.#cbc.encrypt(buffer.subarray(start, end));
+    const sealed = this.#cbc.encrypt(bodyView(buffer, start, end));
     return this.#finishBody(buffer, start, sealed, ad);
   }
 
@@ -65,7 +66,7 @@ export class CbcHmac implements Aead {
 
   open<T>(buffer: Buffer, body: BodyRange, ad: Buffer, read: PlaintextReader<T>): T | undefined {
     const tagAt = body.start + body.lengthBytes - CBC_TAG_BYTES;
-    const sealed = buffer.subarray(body.start, tagAt);
+    const sealed = bodyView(buffer, body.start, tagAt);
     if (!isTag(this.#hmac.digest(ad, sealed), buffer, tagAt)) return undefined;
     const padded = this.#cbc.decrypt(sealed);
     const end = removePkcs7(padded, BLOCK_BYTES, padded.length);
