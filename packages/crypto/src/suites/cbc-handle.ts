@@ -99,8 +99,8 @@ function lastBlock(blocks: Buffer): Buffer {
  * {@link persistentCbc} where it proves itself, else {@link freshCbc}: whether chained updates of one object
  * equal fresh objects is a property of the runtime's OpenSSL binding, checked once per process.
  */
-export function cbcHandle(key: KeyObject): CbcHandle {
-  return isPersistentCbcSound() ? persistentCbc(key) : freshCbc(key);
+export function cbcHandle(key: KeyObject, isKept: boolean = isPersistentCbcSound()): CbcHandle {
+  return isKept ? persistentCbc(key) : freshCbc(key);
 }
 
 let isPersistentSound: boolean | undefined;
