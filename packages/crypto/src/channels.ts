@@ -3,6 +3,7 @@
 import { channel, type Channel } from "node:diagnostics_channel";
 import type { ErrorCode } from "./errors.ts";
 import type { KeyStatus } from "./key.ts";
+import type { Keyring } from "./keyring.ts";
 
 export const channels = {
   /** {@link CryptEvent}: values were encrypted. */
@@ -47,4 +48,11 @@ export interface InsecureEvent {
 export interface KeyEvent {
   readonly action: "loaded" | "configured";
   readonly keys: readonly { readonly id: string; readonly status: KeyStatus }[];
+}
+
+/** Tells subscribers which keys a keyring has. */
+export function publishKeys(action: KeyEvent["action"], keyring: Keyring): void {
+  if (!channels.key.hasSubscribers) return;
+  const event: KeyEvent = { action, keys: keyring.keys.map(({ id, status }) => ({ id, status })) };
+  channels.key.publish(event);
 }

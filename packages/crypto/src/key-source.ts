@@ -1,5 +1,6 @@
 // Where keyrings come from: the environment, key files, and the asynchronous port for KMS and vaults.
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { publishKeys } from "./channels.ts";
 import { ConfigError, KeyError } from "./errors.ts";
 import { keyFromBytes } from "./key.ts";
 import { Keyring } from "./keyring.ts";
@@ -25,7 +26,9 @@ export interface KeySource {
 /** @throws {@link KeyError} `ERR_KEY_SOURCE` (retryable) when the source fails for a reason of its own */
 export async function loadKeyring(source: KeySource): Promise<Keyring> {
   try {
-    return await source.load();
+    const keyring = await source.load();
+    publishKeys("loaded", keyring);
+    return keyring;
   } catch (error) {
     if (error instanceof KeyError || error instanceof ConfigError) throw error;
     throw keySourceError(`${source.name} did not give a keyring`, error);

@@ -1,4 +1,5 @@
 // The keyring of code that names none: set once with configure(), else read from the environment at first use.
+import { publishKeys } from "./channels.ts";
 import { keyringFromEnvironment } from "./key-source.ts";
 import type { Keyring, KeyringInput } from "./keyring.ts";
 
@@ -16,6 +17,7 @@ let fromEnvironment: Keyring | undefined;
 export function configure(options: { readonly keyring: KeyringInput | undefined }): void {
   configured = options.keyring;
   fromEnvironment = undefined;
+  if (typeof configured === "object") publishKeys("configured", configured);
 }
 
 /**
@@ -24,7 +26,11 @@ export function configure(options: { readonly keyring: KeyringInput | undefined 
  */
 export function defaultKeyring(): Keyring {
   if (configured !== undefined) return resolveKeyring(configured);
-  return (fromEnvironment ??= keyringFromEnvironment());
+  if (fromEnvironment === undefined) {
+    fromEnvironment = keyringFromEnvironment();
+    publishKeys("loaded", fromEnvironment);
+  }
+  return fromEnvironment;
 }
 
 export function resolveKeyring(input: KeyringInput | undefined): Keyring {

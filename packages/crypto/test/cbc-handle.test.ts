@@ -1,4 +1,10 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  randomBytes,
+  type KeyObject,
+} from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import fc from "fast-check";
@@ -16,7 +22,9 @@ const newKey = (): KeyObject => createSecretKey(randomBytes(32));
 
 /** Decrypts `IV || ciphertext` with a cipher object of its own. */
 function decryptFresh(key: KeyObject, sealed: Buffer): Buffer {
-  const decipher = createDecipheriv("aes-256-cbc", key, sealed.subarray(0, 16)).setAutoPadding(false);
+  const decipher = createDecipheriv("aes-256-cbc", key, sealed.subarray(0, 16)).setAutoPadding(
+    false,
+  );
   return decipher.update(sealed.subarray(16));
 }
 
@@ -58,7 +66,12 @@ describe("a CBC handle", () => {
   });
 
   for (const [fault, breakStream] of [
-    ["throws", () => { throw new Error("on purpose"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("on purpose");
+      },
+    ],
     ["keeps back a block", (data: Buffer) => data.subarray(16)],
   ] as [string, (data: Buffer) => Buffer][]) {
     it(`drops a cipher object that ${fault}, and goes on with a new one`, () => {

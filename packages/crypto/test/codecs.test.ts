@@ -30,7 +30,12 @@ const variants: EncryptionOptions[] = SUITE_NAMES.flatMap((suite) =>
 function refusal(action: () => unknown): Error & Record<string, unknown> {
   const error = thrownBy(action);
   expect(error).to.be.instanceOf(ValueTypeError).and.to.be.instanceOf(TypeError);
-  for (const shown of [error.message, error.stack, inspect(error, { showHidden: true }), JSON.stringify(error)]) {
+  for (const shown of [
+    error.message,
+    error.stack,
+    inspect(error, { showHidden: true }),
+    JSON.stringify(error),
+  ]) {
     expect(shown).to.not.include(MARKER);
   }
   return error;
@@ -52,7 +57,18 @@ describe("text values", () => {
 
   it("keep what databases and decoders lose", () => {
     const cipher = textColumn(keyring);
-    const values = ["", "\u0000", "a\u0000b", "\ufeffBOM", "\ufffd", "e\u0301", "🦭🏳️‍🌈", "\r\n", "9V6h", " "];
+    const values = [
+      "",
+      "\u0000",
+      "a\u0000b",
+      "\ufeffBOM",
+      "\ufffd",
+      "e\u0301",
+      "🦭🏳️‍🌈",
+      "\r\n",
+      "9V6h",
+      " ",
+    ];
     for (const value of values) expect(cipher.open(cipher.seal(value))).to.equal(value);
   });
 
@@ -92,7 +108,10 @@ describe("binary values", () => {
       fc.assert(
         fc.property(fc.array(fc.uint8Array()), (arrays) => {
           const values = arrays.map((array) => Buffer.from(array));
-          const opened = [...values.map((v) => cipher.open(cipher.seal(v))), ...cipher.openMany(cipher.sealMany(values))];
+          const opened = [
+            ...values.map((v) => cipher.open(cipher.seal(v))),
+            ...cipher.openMany(cipher.sealMany(values)),
+          ];
           expect(opened).to.deep.equal([...values, ...values]);
           for (const buffer of opened) expect(buffer?.buffer.byteLength).to.equal(buffer?.length);
         }),
@@ -146,7 +165,9 @@ describe("base64 values", () => {
       const error = refusal(() => columnOf(base64Codec, keyring).seal(value));
       expect(error.code).to.equal("ERR_VALUE_ENCODING");
     }
-    expect(refusal(() => columnOf(base64Codec, keyring).seal(5 as never)).code).to.equal("ERR_VALUE_TYPE");
+    expect(refusal(() => columnOf(base64Codec, keyring).seal(5 as never)).code).to.equal(
+      "ERR_VALUE_TYPE",
+    );
   });
 });
 
@@ -159,7 +180,8 @@ describe("JSON values", () => {
       fc.property(fc.jsonValue({ noUnicodeString: false } as object), (value) => {
         const expected: unknown = JSON.parse(JSON.stringify(value));
         expect(cipher.open(cipher.seal(value))).to.deep.equal(expected);
-        if (value !== null) expect(cipher.openMany(cipher.sealMany([value]))).to.deep.equal([expected]);
+        if (value !== null)
+          expect(cipher.openMany(cipher.sealMany([value]))).to.deep.equal([expected]);
       }),
     );
   });
@@ -177,7 +199,9 @@ describe("JSON values", () => {
   it("take plain objects of another realm and without a prototype", async () => {
     const { runInNewContext } = await import("node:vm");
     expect(cipher.open(cipher.seal(runInNewContext("({ a: [1] })")))).to.deep.equal({ a: [1] });
-    expect(cipher.open(cipher.seal(Object.assign(Object.create(null), { a: 1 })))).to.deep.equal({ a: 1 });
+    expect(cipher.open(cipher.seal(Object.assign(Object.create(null), { a: 1 })))).to.deep.equal({
+      a: 1,
+    });
   });
 
   const cycle: Record<string, unknown> = { [MARKER.slice(0, 3)]: 1 };
@@ -194,7 +218,15 @@ describe("JSON values", () => {
     ["a Date", { "taken at": new Date() }, '$["taken at"] has a toJSON method'],
     ["a toJSON method", { a: { toJSON: () => MARKER } }, "$.a has a toJSON method"],
     ["a Map", { m: new Map([[MARKER, 1]]) }, "$.m is no plain object"],
-    ["a class instance", [new (class Box { x = MARKER; })()], "$[0] is no plain object"],
+    [
+      "a class instance",
+      [
+        new (class Box {
+          x = MARKER;
+        })(),
+      ],
+      "$[0] is no plain object",
+    ],
     ["a cycle", cycle, "or is a cycle"],
   ];
   for (const [name, value, problem] of refused) {

@@ -27,7 +27,10 @@ export function columnOf<T>(
   });
 }
 
-export function textColumn(keyring: KeyringInput, options: EncryptionOptions = {}): ColumnCipher<string> {
+export function textColumn(
+  keyring: KeyringInput,
+  options: EncryptionOptions = {},
+): ColumnCipher<string> {
   return columnOf(textCodec, keyring, options);
 }
 

@@ -13,7 +13,11 @@ import {
   type ValueCodec,
 } from "../src/index.ts";
 import { sealWithFixedNonce } from "../src/unsafe.ts";
-import { makeKnownAnswers, type KnownAnswer, type KnownAnswers } from "./vectors/make-fieldseal-v1.ts";
+import {
+  makeKnownAnswers,
+  type KnownAnswer,
+  type KnownAnswers,
+} from "./vectors/make-fieldseal-v1.ts";
 
 const file = new URL("vectors/fieldseal-v1.json", import.meta.url);
 const known = JSON.parse(readFileSync(file, "utf8")) as KnownAnswers;
@@ -135,7 +139,11 @@ describe("known answers of format version 1", () => {
 
   it("cover blind index tokens of every length", () => {
     for (const { table, column: name, index, bits, text, token } of known.tokens) {
-      const blindIndex = new BlindIndex({ column: index, bits }, { table, column: name }, "Known.token");
+      const blindIndex = new BlindIndex(
+        { column: index, bits },
+        { table, column: name },
+        "Known.token",
+      );
       expect(blindIndex.token(text, keyring.primary), `${bits} bits`).to.equal(token);
     }
   });

@@ -30,7 +30,15 @@ function opensslDecrypt(ivThenCiphertext: Buffer): Buffer {
 }
 
 function openssl(mode: readonly string[], iv: Buffer, input: Buffer): Buffer {
-  const parameters = ["enc", "-aes-256-cbc", ...mode, "-K", rootKey.toString("hex"), "-iv", iv.toString("hex")];
+  const parameters = [
+    "enc",
+    "-aes-256-cbc",
+    ...mode,
+    "-K",
+    rootKey.toString("hex"),
+    "-iv",
+    iv.toString("hex"),
+  ];
   return execFileSync("openssl", parameters, { input, stdio: ["pipe", "pipe", "ignore"] });
 }
 
@@ -41,10 +49,13 @@ describe("the legacy layout", () => {
   const base64 = photo.toString("base64");
 
   it("opens text, JSON, bytes and base64 written by openssl", () => {
-    const toText = (plaintext: string): string => opensslEncrypt(Buffer.from(plaintext)).toString("base64");
+    const toText = (plaintext: string): string =>
+      opensslEncrypt(Buffer.from(plaintext)).toString("base64");
     expect(columnOf(textCodec, keyring, READ).open(toText(text))).to.equal(text);
     expect(columnOf(textCodec, keyring, READ).open(toText(""))).to.equal("");
-    expect(columnOf(jsonCodec, keyring, READ).open(toText(JSON.stringify(json)))).to.deep.equal(json);
+    expect(columnOf(jsonCodec, keyring, READ).open(toText(JSON.stringify(json)))).to.deep.equal(
+      json,
+    );
     expect(columnOf(bytesCodec, keyring, READ).open(opensslEncrypt(photo))).to.deep.equal(photo);
     // The base64 text itself was encrypted.
     expect(columnOf(base64Codec, keyring, READ).open(toText(base64))).to.equal(base64);
@@ -123,7 +134,10 @@ describe("the legacy layout", () => {
   });
 
   it("is written only where it is also read", () => {
-    expect(() => textColumn(keyring, { suite: "aes-256-cbc" })).to.throw(ConfigError, /needs legacy/);
+    expect(() => textColumn(keyring, { suite: "aes-256-cbc" })).to.throw(
+      ConfigError,
+      /needs legacy/,
+    );
   });
 
   it("checks values as the other layouts do", () => {

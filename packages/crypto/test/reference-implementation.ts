@@ -29,7 +29,10 @@ export function referenceEnvelope(input: ReferenceInput): Buffer {
   const key = hkdf(rootKey, info, suite === 3 ? 32 : 64);
   if (suite === 3) return Buffer.concat([header, nonce, gcm(key, nonce, ad, plaintext)]);
   if (suite === 4) return Buffer.concat([header, siv(key, ad, plaintext)]);
-  return Buffer.concat([header, cbcHmac(suite === 1 ? "sha256" : "sha512", key, nonce, ad, plaintext)]);
+  return Buffer.concat([
+    header,
+    cbcHmac(suite === 1 ? "sha256" : "sha512", key, nonce, ad, plaintext),
+  ]);
 }
 
 export function referenceKeyId(rootKey: Buffer): Buffer {
@@ -44,7 +47,9 @@ export function referenceToken(
 ): string {
   const parts = [prefixed(names.table), prefixed(names.column), prefixed(names.index)];
   const info = Buffer.concat([Buffer.from("fieldseal/v1/blind-index"), Buffer.from([0]), ...parts]);
-  const digest = createHmac("sha256", hkdf(rootKey, info, 32)).update(value).digest();
+  const digest = createHmac("sha256", hkdf(rootKey, info, 32))
+    .update(value)
+    .digest();
   const token = digest.subarray(0, Math.ceil(bits / 8));
   if (bits % 8 !== 0) token[token.length - 1]! &= 0xff << (8 - (bits % 8));
   return token.toString("hex");
@@ -96,7 +101,10 @@ function siv(key: Buffer, ad: Buffer, plaintext: Buffer): Buffer {
   const counter = Buffer.from(v);
   counter[8]! &= 0x7f;
   counter[12]! &= 0x7f;
-  return Buffer.concat([v, createCipheriv("aes-256-ctr", key.subarray(32), counter).update(plaintext)]);
+  return Buffer.concat([
+    v,
+    createCipheriv("aes-256-ctr", key.subarray(32), counter).update(plaintext),
+  ]);
 }
 
 function cmac(key: Buffer, message: Buffer): bigint {
@@ -104,7 +112,9 @@ function cmac(key: Buffer, message: Buffer): bigint {
     toBigInt(createCipheriv("aes-256-ecb", key, null).setAutoPadding(false).update(toBlock(block)));
   const k1 = double(encrypt(0n));
   const isWhole = message.length > 0 && message.length % 16 === 0;
-  const padded = isWhole ? message : Buffer.concat([message, Buffer.from([0x80]), Buffer.alloc(15)]);
+  const padded = isWhole
+    ? message
+    : Buffer.concat([message, Buffer.from([0x80]), Buffer.alloc(15)]);
   const count = isWhole ? message.length / 16 : Math.floor(message.length / 16) + 1;
   let state = 0n;
   for (let i = 0; i < count; i++) {

@@ -15,7 +15,12 @@ const VALUE = "ada@example.org, and then some more";
 const OPAQUE = "Decryption failed: the stored value is not intact for this column and key.";
 const KEY_ID_BYTES = [4, 5, 6, 7];
 
-function columnFor(suite: SuiteName, keyring: Keyring, table = "users", column = "email"): ColumnCipher<string> {
+function columnFor(
+  suite: SuiteName,
+  keyring: Keyring,
+  table = "users",
+  column = "email",
+): ColumnCipher<string> {
   return new ColumnCipher({
     codec: textCodec,
     label: "User.email",

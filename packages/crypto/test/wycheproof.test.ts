@@ -164,5 +164,7 @@ function checkSeal(aead: Aead, vector: Vector, body: Buffer, ad: Buffer): void {
   const ranges = [0, slot.length].map((start) => ({ start, lengthBytes: message.length }));
   const lengths = aead.sealMany(many, ranges, ad);
   expect(lengths).to.deep.equal([lengthBytes, lengthBytes]);
-  expect(many.toString("hex", slot.length, slot.length + lengthBytes)).to.equal(body.toString("hex"));
+  expect(many.toString("hex", slot.length, slot.length + lengthBytes)).to.equal(
+    body.toString("hex"),
+  );
 }
