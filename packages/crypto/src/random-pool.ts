@@ -21,6 +21,7 @@ export function fillRandom(target: Buffer, at: number, lengthBytes: number): voi
   used += lengthBytes;
 }
 
+/* c8 ignore start -- runs only while a snapshot is built, which random-pool.test.ts does in another process */
 // A process started from a snapshot would repeat the pool's bytes: drop them before one is written.
 if (startupSnapshot.isBuildingSnapshot()) {
   startupSnapshot.addSerializeCallback(() => {
@@ -28,3 +29,4 @@ if (startupSnapshot.isBuildingSnapshot()) {
     used = POOL_BYTES;
   });
 }
+/* c8 ignore stop */

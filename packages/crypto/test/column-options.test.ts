@@ -47,7 +47,7 @@ describe("the options of a column", () => {
   ];
   for (const [options, problem] of refused) {
     it(`refuse ${JSON.stringify(options)}, naming model, field and the fix`, () => {
-      const error = thrownBy(() => textColumn(keyring, options as EncryptionOptions));
+      const error = thrownBy(() => textColumn(keyring, options));
       expect(error).to.be.instanceOf(ConfigError).and.include({ code: "ERR_CONFIG_OPTION" });
       expect(error.message).to.include(problem);
     });

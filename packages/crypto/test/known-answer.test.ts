@@ -23,10 +23,10 @@ const file = new URL("vectors/fieldseal-v1.json", import.meta.url);
 const known = JSON.parse(readFileSync(file, "utf8")) as KnownAnswers;
 const keyring = Keyring.fromKey(known.rootKeyHex);
 const codecs: Record<KnownAnswer["content"], ValueCodec<unknown>> = {
-  bytes: bytesCodec as ValueCodec<unknown>,
-  text: textCodec as ValueCodec<unknown>,
+  bytes: bytesCodec,
+  text: textCodec,
   json: jsonCodec,
-  base64: base64Codec as ValueCodec<unknown>,
+  base64: base64Codec,
 };
 
 function column(answer: Pick<KnownAnswer, "content" | "table" | "column">): ColumnCipher<unknown> {
@@ -69,6 +69,19 @@ describe("known answers of format version 1", () => {
         ...(padTo ? { pad: padTo } : {}),
       });
       expect(envelope.toString("base64"), answer.name).to.equal(answer.envelope);
+    }
+  });
+
+  it("cannot be made with a nonce of another length", () => {
+    for (const suite of ["A256CBC-HS256", "A256CBC-HS512", "A256GCM"] as const) {
+      const options = {
+        keyring,
+        suite,
+        content: "text",
+        context: "a.b",
+        nonce: Buffer.alloc(8),
+      } as const;
+      expect(() => sealWithFixedNonce(Buffer.from("x"), options)).to.throw(RangeError, suite);
     }
   });
 

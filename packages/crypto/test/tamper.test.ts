@@ -1,9 +1,9 @@
 import { expect } from "chai";
+import type { Keyring } from "../src/index.ts";
 import {
   ColumnCipher,
   DecryptError,
   KeyError,
-  Keyring,
   SUITE_NAMES,
   textCodec,
   type StoredInput,
