@@ -1,0 +1,226 @@
+// The conformance suite over plain `pg` and ColumnCipher: the smallest adapter there can be. It proves the suite
+// itself, and shows whoever writes an adapter for another ORM what there is to do.
+import pg from "pg";
+import { isDeepStrictEqual } from "node:util";
+import {
+  base64Codec,
+  bytesCodec,
+  ColumnCipher,
+  jsonCodec,
+  textCodec,
+  UnsupportedQueryError,
+  type ValueCodec,
+} from "../src/index.ts";
+import {
+  describeConformance,
+  type ConformanceDefinition,
+  type ConformanceModel,
+  type ConformanceRecord,
+} from "../src/testing.ts";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+
+const CODECS = {
+  text: textCodec as ValueCodec<unknown>,
+  json: jsonCodec,
+  binary: bytesCodec as ValueCodec<unknown>,
+  base64: base64Codec as ValueCodec<unknown>,
+};
+const PLAIN_TYPES = { text: "text", json: "jsonb", binary: "bytea", base64: "text" };
+
+class PgModel implements ConformanceModel {
+  readonly #table: string;
+  readonly #pool: pg.Pool;
+  /** Undefined for plain columns. */
+  readonly #ciphers: Map<string, ColumnCipher<unknown> | undefined>;
+  readonly #jsonFields: Set<string>;
+
+  private constructor(pool: pg.Pool, definition: ConformanceDefinition) {
+    const { name, keyring, fields } = definition;
+    this.#pool = pool;
+    this.#table = `"${name}"`;
+    this.#jsonFields = new Set();
+    this.#ciphers = new Map();
+    for (const [field, { type, options }] of Object.entries(fields)) {
+      const isPlain = options === "plain";
+      if (isPlain && type === "json") this.#jsonFields.add(field);
+      const cipher = isPlain
+        ? undefined
+        : new ColumnCipher({
+            codec: CODECS[type],
+            label: `${name}.${field}`,
+            options,
+            defaultContext: { table: name, column: field },
+            defaultKeyring: keyring,
+          });
+      this.#ciphers.set(field, cipher);
+    }
+  }
+
+  static async open(url: string, definition: ConformanceDefinition): Promise<PgModel> {
+    const model = new PgModel(new pg.Pool({ connectionString: url }), definition);
+    const columns = Object.entries(definition.fields).flatMap(([field, { type }]) => {
+      const cipher = model.#ciphers.get(field);
+      const sqlType = cipher
+        ? { text: "text", binary: "bytea" }[cipher.storage]
+        : PLAIN_TYPES[type];
+      const index = cipher?.blindIndex;
+      return [`"${field}" ${sqlType}`, ...(index ? [`"${index.column}" text`] : [])];
+    });
+    await model.#pool.query(
+      `CREATE TABLE ${model.#table} (id serial PRIMARY KEY, ${columns.join(", ")})`,
+    );
+    return model;
+  }
+
+  async insert(values: ConformanceRecord): Promise<number> {
+    const [id] = await this.insertMany([values]);
+    return id!;
+  }
+
+  async insertMany(rows: readonly ConformanceRecord[]): Promise<number[]> {
+    const fields = [...this.#ciphers.keys()];
+    const columns = new Map<string, readonly unknown[]>();
+    for (const field of fields) {
+      this.#seal(
+        field,
+        rows.map((row) => row[field] ?? null),
+      ).forEach((v, name) => columns.set(name, v));
+    }
+    const ids: number[] = [];
+    for (let i = 0; i < rows.length; i++) {
+      const names = [...columns.keys()];
+      const { rows: inserted } = await this.#pool.query<{ id: number }>(
+        `INSERT INTO ${this.#table} (${names.map((n) => `"${n}"`).join()}) VALUES (${names.map((_, n) => `$${n + 1}`).join()}) RETURNING id`,
+        names.map((name) => columns.get(name)![i]),
+      );
+      ids.push(inserted[0]!.id);
+    }
+    return ids;
+  }
+
+  async load(id: number): Promise<ConformanceRecord> {
+    const [row] = this.#open(
+      (await this.#pool.query(`SELECT * FROM ${this.#table} WHERE id = $1`, [id])).rows,
+    );
+    return row!;
+  }
+
+  async loadAll(): Promise<ConformanceRecord[]> {
+    return this.#open((await this.#pool.query(`SELECT * FROM ${this.#table} ORDER BY id`)).rows);
+  }
+
+  async change(id: number, change: (record: ConformanceRecord) => void): Promise<void> {
+    const record = await this.load(id);
+    const before = structuredClone(record);
+    change(record);
+    const changed = [...this.#ciphers.keys()].filter((field) => {
+      const [was, is] = [before[field], record[field]].map((v) =>
+        v instanceof Uint8Array ? Buffer.from(v) : v,
+      );
+      return !isDeepStrictEqual(was, is);
+    });
+    if (changed.length > 0)
+      await this.update(id, Object.fromEntries(changed.map((f) => [f, record[f]])));
+  }
+
+  async update(id: number, values: ConformanceRecord): Promise<void> {
+    const columns = new Map<string, unknown>();
+    for (const [field, value] of Object.entries(values)) {
+      this.#seal(field, [value]).forEach(([stored], name) => columns.set(name, stored));
+    }
+    const sets = [...columns.keys()].map((name, i) => `"${name}" = $${i + 2}`).join(", ");
+    await this.#pool.query(`UPDATE ${this.#table} SET ${sets} WHERE id = $1`, [
+      id,
+      ...columns.values(),
+    ]);
+  }
+
+  async find(where: ConformanceRecord): Promise<number[]> {
+    const conditions: string[] = [];
+    const parameters: unknown[] = [];
+    const filters: ((row: ConformanceRecord) => boolean)[] = [];
+    for (const [field, wanted] of Object.entries(where)) {
+      if (wanted === null) {
+        conditions.push(`"${field}" IS NULL`);
+        continue;
+      }
+      const cipher = this.#ciphers.get(field);
+      if (!cipher) throw new Error("Plain columns are searched with null only here.");
+      const values: unknown[] = Array.isArray(wanted) ? wanted : [wanted];
+      const column = cipher.blindIndex?.column ?? field;
+      parameters.push(values.flatMap((value) => this.#terms(cipher, value)));
+      conditions.push(`"${column}" = ANY($${parameters.length})`);
+      if (cipher.blindIndex) {
+        filters.push((row) => values.some((value) => cipher.indexMatches(row[field], value)));
+      }
+    }
+    const sql = `SELECT * FROM ${this.#table} WHERE ${conditions.join(" AND ")} ORDER BY id`;
+    const rows = this.#open((await this.#pool.query(sql, parameters)).rows);
+    return rows
+      .filter((row) => filters.every((filter) => filter(row)))
+      .map(({ id }) => id as number);
+  }
+
+  #terms(cipher: ColumnCipher<unknown>, value: unknown): unknown[] {
+    if (cipher.blindIndex) return cipher.indexTokens(value);
+    if (cipher.isDeterministic) return cipher.searchTerms(value);
+    throw new UnsupportedQueryError(`${cipher.label} cannot be searched; give it a blindIndex.`);
+  }
+
+  async findLike(property: string): Promise<number[]> {
+    throw new UnsupportedQueryError(`${property} is encrypted and cannot be matched by a pattern.`);
+  }
+
+  async sortBy(property: string): Promise<number[]> {
+    throw new UnsupportedQueryError(`${property} is encrypted and cannot be sorted by.`);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  /** What to store, by column: the value's, and the blind index's. */
+  #seal(field: string, values: readonly unknown[]): Map<string, readonly unknown[]> {
+    const cipher = this.#ciphers.get(field);
+    if (!cipher) {
+      const isJson = this.#jsonFields.has(field);
+      return new Map([[field, values.map((v) => (isJson && v !== null ? JSON.stringify(v) : v))]]);
+    }
+    const columns = new Map<string, readonly unknown[]>([[field, cipher.sealMany(values)]]);
+    const index = cipher.blindIndex;
+    if (index)
+      columns.set(
+        index.column,
+        values.map((v) => (v === null ? null : cipher.indexToken(v))),
+      );
+    return columns;
+  }
+
+  #open(rows: readonly ConformanceRecord[]): ConformanceRecord[] {
+    const opened = rows.map((row) => ({ ...row }));
+    for (const [field, cipher] of this.#ciphers) {
+      if (!cipher) continue;
+      const values = cipher.openMany(rows.map((row) => row[field] as string | Buffer | null));
+      values.forEach((value, i) => (opened[i]![field] = value));
+    }
+    return opened;
+  }
+}
+
+describe("the conformance suite, on pg alone", () => {
+  let database: TestDatabase;
+  before(async function () {
+    this.timeout(60_000);
+    database = await createTestDatabase();
+  });
+  after(() => database.drop());
+
+  describeConformance({
+    describe,
+    it: (title, run) => void it(title, run),
+    before: (run) => before(run),
+    after: (run) => after(run),
+    query: (sql, parameters) => database.query(sql, parameters),
+    openModel: (definition) => PgModel.open(database.url, definition),
+  });
+});
