@@ -12,7 +12,7 @@ describe("the error codes", () => {
 
   it("are the headings of docs/reference/errors.md, each once", () => {
     const headings = [...read("docs/reference/errors.md").matchAll(/^### (ERR_\w+)$/gm)];
-    expect(headings.map((match) => match[1]).toSorted()).to.deep.equal(codes);
+    expect(headings.map((match) => match[1]!).toSorted()).to.deep.equal(codes);
     expect(codes.length).to.be.greaterThan(15);
   });
 
