@@ -11,6 +11,7 @@ export type ErrorCode =
   | "ERR_CONFIG_NO_KEY"
   | "ERR_CONFIG_KEY_CONFLICT"
   | "ERR_CONFIG_KEY_FILE"
+  | "ERR_CONFIG_NOT_INSTALLED"
   | "ERR_CONFIG_UNSUPPORTED"
   | "ERR_KEY_FORMAT"
   | "ERR_KEY_WEAK"
@@ -66,6 +67,8 @@ export class KeyError extends EncryptionError {
   readonly column: string | undefined;
   /** Index in the array given to `openMany`, when it was called. */
   readonly position: number | undefined;
+  /** The row's primary key, where an adapter knows it. */
+  readonly primaryKey: PrimaryKey | undefined;
 
   constructor(code: ErrorCode, message: string, details: KeyErrorDetails = {}) {
     super(code, message);
@@ -74,8 +77,17 @@ export class KeyError extends EncryptionError {
     this.table = details.table;
     this.column = details.column;
     this.position = details.position;
+    this.primaryKey = details.primaryKey;
+  }
+
+  /** The same error, naming the row. */
+  atRow(primaryKey: PrimaryKey): KeyError {
+    return new KeyError(this.code, this.message, { ...this, primaryKey });
   }
 }
+
+/** By column or attribute name. */
+export type PrimaryKey = Readonly<Record<string, unknown>>;
 
 export interface KeyErrorDetails extends ValueLocation {
   readonly keyId?: string | undefined;
@@ -87,6 +99,7 @@ export interface ValueLocation {
   readonly table?: string | undefined;
   readonly column?: string | undefined;
   readonly position?: number | undefined;
+  readonly primaryKey?: PrimaryKey | undefined;
 }
 
 /**
@@ -100,6 +113,8 @@ export class DecryptError extends EncryptionError {
   readonly keyId: string | undefined;
   /** Index in the array given to `openMany`, when it was called. */
   readonly position: number | undefined;
+  /** The row's primary key, where an adapter knows it. */
+  readonly primaryKey: PrimaryKey | undefined;
 
   constructor(
     location: ValueLocation & { readonly keyId?: string | undefined },
@@ -111,6 +126,13 @@ export class DecryptError extends EncryptionError {
     this.column = location.column;
     this.keyId = location.keyId;
     this.position = location.position;
+    this.primaryKey = location.primaryKey;
+  }
+
+  /** The same error, naming the row. */
+  atRow(primaryKey: PrimaryKey): DecryptError {
+    const code = this.code as "ERR_DECRYPT_FAILED" | "ERR_DECRYPT_CONTENT";
+    return new DecryptError({ ...this, primaryKey }, code, this.message);
   }
 }
 

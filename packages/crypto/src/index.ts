@@ -43,6 +43,7 @@ export {
   ValueRangeError,
   ValueTypeError,
   type ErrorCode,
+  type PrimaryKey,
 } from "./errors.ts";
 export type { Key, KeyStatus } from "./key.ts";
 export {

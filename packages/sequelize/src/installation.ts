@@ -1,0 +1,92 @@
+// Which Sequelize instances the plugin is installed on, and the cipher of each of their encrypted attributes.
+import {
+  ColumnCipher,
+  ConfigError,
+  type EncryptionOptions,
+  type KeyringInput,
+  type StorageForm,
+  type ValueCodec,
+} from "@fieldseal/crypto";
+import type { Sequelize } from "sequelize";
+import type { Attribute, ModelClass } from "./sequelize-internals.ts";
+
+export interface Installation {
+  readonly keyring: KeyringInput | undefined;
+}
+
+const installations = new WeakMap<Sequelize, Installation>();
+const ciphers = new WeakMap<ModelClass, Map<string, ColumnCipher<unknown>>>();
+
+export function isInstalled(sequelize: Sequelize): boolean {
+  return installations.has(sequelize);
+}
+
+export function recordInstallation(sequelize: Sequelize, installation: Installation): void {
+  installations.set(sequelize, installation);
+}
+
+/** Marks the types of encrypted-types.ts, which this file cannot import: they import it. */
+export const ENCRYPTED_TYPE: unique symbol = Symbol("fieldseal: encrypted type");
+
+export interface EncryptedTypeInstance {
+  readonly [ENCRYPTED_TYPE]: true;
+  readonly codec: ValueCodec<unknown>;
+  readonly options: EncryptionOptions;
+  readonly storage: StorageForm;
+}
+
+export type EncryptedAttribute = Attribute & { readonly type: EncryptedTypeInstance };
+
+export function isEncrypted(attribute: Attribute | undefined): attribute is EncryptedAttribute {
+  return isEncryptedType(attribute?.type);
+}
+
+export function isEncryptedType(type: unknown): type is EncryptedTypeInstance {
+  return typeof type === "object" && type !== null && ENCRYPTED_TYPE in type;
+}
+
+export function encryptedAttributes(model: ModelClass | undefined): readonly EncryptedAttribute[] {
+  return Object.values(model?.rawAttributes ?? {}).filter(isEncrypted);
+}
+
+/**
+ * The cipher of an attribute, made at first use.
+ * @throws {@link ConfigError} `ERR_CONFIG_NOT_INSTALLED` when the plugin is missing, or the type is used without a
+ * model
+ */
+export function cipherOf(attribute: Attribute | undefined): ColumnCipher<unknown> {
+  const model = attribute?.Model;
+  const installation = model && installations.get(model.sequelize);
+  if (!model || !installation) {
+    const name = model
+      ? `${model.name}.${attribute.fieldName}`
+      : "An encrypted column without a model";
+    throw new ConfigError(
+      "ERR_CONFIG_NOT_INSTALLED",
+      `${name} cannot be encrypted or decrypted: call fieldseal(sequelize) once, before the first query.`,
+    );
+  }
+  let ofModel = ciphers.get(model);
+  if (ofModel === undefined) ciphers.set(model, (ofModel = new Map()));
+  let cipher = ofModel.get(attribute.fieldName);
+  if (cipher === undefined) {
+    cipher = newCipher(attribute as EncryptedAttribute, installation);
+    ofModel.set(attribute.fieldName, cipher);
+  }
+  return cipher;
+}
+
+function newCipher(
+  attribute: EncryptedAttribute,
+  installation: Installation,
+): ColumnCipher<unknown> {
+  const { Model: model, fieldName, field, type } = attribute;
+  return new ColumnCipher({
+    codec: type.codec,
+    label: `${model.name}.${fieldName}`,
+    options: type.options,
+    // The table's name without its schema, so that one context serves every tenant's schema.
+    defaultContext: { table: model.tableName, column: field },
+    defaultKeyring: installation.keyring,
+  });
+}

@@ -1,0 +1,162 @@
+// What a model needs once it is defined: shapes that cannot work are refused, defaults stay out of the schema,
+// blind indexes get their column, and instances print without their secrets.
+import { ConfigError } from "@fieldseal/crypto";
+import { inspect, type InspectOptionsStylized } from "node:util";
+import { DataTypes } from "sequelize";
+import {
+  cipherOf,
+  encryptedAttributes,
+  isEncryptedType,
+  type EncryptedAttribute,
+} from "./installation.ts";
+import { redactedErrorsOf } from "./redaction.ts";
+import type { Attribute, ModelClass } from "./sequelize-internals.ts";
+
+const prepared = new WeakSet<ModelClass>();
+/** Companion columns that we added: no part of the model as its author wrote it. */
+const hidden = new WeakSet<Attribute>();
+
+export function isHiddenColumn(attribute: Attribute): boolean {
+  return hidden.has(attribute);
+}
+
+export function prepareModel(model: ModelClass): void {
+  if (prepared.has(model)) return;
+  refuseArrays(model);
+  const attributes = encryptedAttributes(model);
+  if (attributes.length === 0) return;
+  prepared.add(model);
+  for (const attribute of attributes) {
+    refuseShape(attribute);
+    keepDefaultOutOfSchema(attribute);
+    addIndexColumn(attribute);
+  }
+  refuseSwappedNames(model, attributes);
+  keepJsonAttributes(model, attributes);
+  model.refreshAttributes();
+  printRedacted(model);
+  redactedErrorsOf(model);
+}
+
+function refuseArrays(model: ModelClass): void {
+  for (const { type, fieldName } of Object.values(model.rawAttributes)) {
+    const isArray = type instanceof DataTypes.ARRAY || type instanceof DataTypes.RANGE;
+    if (!isArray) continue;
+    const { type: item } = type as unknown as { type: unknown };
+    const isEncryptedClass =
+      typeof item === "function" && isEncryptedType(new (item as new () => unknown)());
+    if (isEncryptedType(item) || isEncryptedClass) {
+      unsupported(
+        model,
+        fieldName,
+        "is an array of encrypted values. Use EncryptedJSONType for the whole array",
+      );
+    }
+  }
+}
+
+function refuseShape(attribute: EncryptedAttribute): void {
+  const { Model: model, fieldName } = attribute;
+  if (attribute.primaryKey === true) {
+    unsupported(
+      model,
+      fieldName,
+      "is an encrypted primary key. Use a surrogate key and a deterministic column",
+    );
+  }
+  if (attribute.references !== undefined) {
+    unsupported(model, fieldName, "is an encrypted foreign key. Refer to a surrogate key");
+  }
+  if (
+    attribute.unique !== undefined &&
+    attribute.unique !== false &&
+    !cipherOf(attribute).isDeterministic
+  ) {
+    unsupported(
+      model,
+      fieldName,
+      "is unique, but equal values are stored different. Declare it deterministic, or make the column of a 256-bit " +
+        "blindIndex unique",
+    );
+  }
+}
+
+/** A constant default would stand in the schema, for the database to insert: in the clear, or as one ciphertext for all. */
+function keepDefaultOutOfSchema(attribute: EncryptedAttribute): void {
+  const { defaultValue } = attribute;
+  if (defaultValue === undefined || defaultValue === null || typeof defaultValue === "function")
+    return;
+  attribute.defaultValue = () => structuredClone(defaultValue);
+}
+
+function addIndexColumn(attribute: EncryptedAttribute): void {
+  const model = attribute.Model;
+  const column = cipherOf(attribute).blindIndex?.column;
+  if (column === undefined) return;
+  const declared = model.rawAttributes[column] ?? model.fieldRawAttributesMap[column];
+  if (declared !== undefined) return;
+  const added = {
+    type: new DataTypes.TEXT(),
+    field: column,
+    fieldName: column,
+    Model: model,
+    allowNull: true,
+  };
+  hidden.add(added);
+  model.rawAttributes[column] = added;
+}
+
+/** Sequelize looks attributes up by either name; where one's name is another's column it may take the wrong type. */
+function refuseSwappedNames(model: ModelClass, attributes: readonly EncryptedAttribute[]): void {
+  for (const { field, fieldName } of attributes) {
+    const other = model.rawAttributes[field];
+    if (other !== undefined && other.fieldName !== fieldName) {
+      unsupported(
+        model,
+        fieldName,
+        `is stored in column "${field}", which is the name of another attribute. Rename one`,
+      );
+    }
+  }
+}
+
+/** `set("box.label", …)` works on attributes that Sequelize knows as JSON; ours does not extend its JSON type. */
+function keepJsonAttributes(model: ModelClass, attributes: readonly EncryptedAttribute[]): void {
+  const names = attributes
+    .filter(({ type }) => type.codec.content === "json")
+    .map(({ fieldName }) => fieldName);
+  if (names.length === 0) return;
+  const refresh = model.refreshAttributes;
+  // Associations refresh the attributes again.
+  model.refreshAttributes = function refreshAttributes(this: ModelClass): void {
+    refresh.call(this);
+    for (const name of names) this._jsonAttributes.add(name);
+    this._hasJsonAttributes = true;
+  };
+}
+
+function printRedacted(model: ModelClass): void {
+  const names = new Set(encryptedAttributes(model).map(({ fieldName }) => fieldName));
+  const show = function show(
+    this: { readonly dataValues: Record<string, unknown> },
+    depth: number,
+    options: InspectOptionsStylized,
+  ): string {
+    const values = Object.entries(this.dataValues).map(([name, value]) => {
+      const isSecret = names.has(name) && value !== null && value !== undefined;
+      return [name, isSecret ? ENCRYPTED : value] as const;
+    });
+    const nested = { ...options, depth: depth - 1 };
+    return depth < 0
+      ? `[${model.name}]`
+      : `${model.name} ${inspect(Object.fromEntries(values), nested)}`;
+  };
+  Object.defineProperty(model.prototype, inspect.custom, { value: show, configurable: true });
+}
+
+/** Prints without quotes. */
+const ENCRYPTED = { [inspect.custom]: () => "[encrypted]" };
+
+function unsupported(model: ModelClass, fieldName: string, problem: string): never {
+  throw new ConfigError("ERR_CONFIG_UNSUPPORTED", `${model.name}.${fieldName} ${problem}.`);
+}

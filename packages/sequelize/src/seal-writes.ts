@@ -1,0 +1,84 @@
+// Before SQL is built: values become ciphertext column by column, and blind indexes get their tokens. The caller's
+// objects stay as they are, because Sequelize copies them into instances afterwards.
+import { UnsupportedQueryError } from "@fieldseal/crypto";
+import { Utils } from "sequelize";
+import { cipherOf, isEncrypted, type EncryptedAttribute } from "./installation.ts";
+import { Sealed } from "./sealed.ts";
+import {
+  WRITTEN,
+  type Attribute,
+  type Values,
+  type WriteOptions,
+  type WrittenValue,
+} from "./sequelize-internals.ts";
+
+/** Rows by column name, ready for the query generator; what was sealed is noted in `options`. */
+export function sealRows(
+  rows: readonly Values[],
+  attributes: Readonly<Record<string, Attribute>> | undefined,
+  options: WriteOptions,
+): Values[] {
+  const columns = encryptedColumnsOf(attributes);
+  const sealed = rows.map((row) => ({ ...row }));
+  const written = new Map<string, WrittenValue[]>();
+  for (const attribute of columns) {
+    const holders = rows.flatMap((row, i) => (Object.hasOwn(row, attribute.field) ? [i] : []));
+    if (holders.length > 0)
+      written.set(attribute.field, sealColumn(attribute, holders, rows, sealed));
+  }
+  if (written.size > 0) options[WRITTEN] = written;
+  return sealed;
+}
+
+function encryptedColumnsOf(
+  attributes: Readonly<Record<string, Attribute>> | undefined,
+): readonly EncryptedAttribute[] {
+  // Keyed by attribute or by column name, depending on the caller, and sometimes by both.
+  return [...new Set(Object.values(attributes ?? {}).filter(isEncrypted))];
+}
+
+/** Seals one column in the rows that have it; returns what was written, by row. */
+function sealColumn(
+  attribute: EncryptedAttribute,
+  holders: readonly number[],
+  rows: readonly Values[],
+  sealed: readonly Values[],
+): WrittenValue[] {
+  const { field } = attribute;
+  const cipher = cipherOf(attribute);
+  const plain = holders.map((i) => (rows[i] as Values)[field]);
+  refuseExpressions(attribute, plain);
+  const stored = cipher.sealMany(plain);
+  const written: WrittenValue[] = [];
+  holders.forEach((row, i) => {
+    const value = stored[i] ?? null;
+    const target = sealed[row] as Values;
+    target[field] = value === null ? null : new Sealed(value);
+    if (cipher.blindIndex) {
+      target[cipher.blindIndex.column] = value === null ? null : cipher.indexToken(plain[i]);
+    }
+    written[row] = { stored: value, plain: plain[i] };
+  });
+  return written;
+}
+
+/** `literal()`, `fn()` and the like would be stored as the database computes them: unencrypted. */
+function refuseExpressions(attribute: EncryptedAttribute, values: readonly unknown[]): void {
+  if (!values.some((value) => value instanceof Utils.SequelizeMethod)) return;
+  throw new UnsupportedQueryError(
+    `${attribute.Model.name}.${attribute.fieldName} is encrypted and cannot be set by an SQL expression. Give it a value.`,
+    { model: attribute.Model.name, field: attribute.fieldName },
+  );
+}
+
+/** The columns to update on a conflict, with the blind indexes that belong to them. */
+export function withIndexColumns(
+  columns: readonly string[],
+  attributes: Readonly<Record<string, Attribute>> | undefined,
+): string[] {
+  const indexes = encryptedColumnsOf(attributes).flatMap((attribute) => {
+    const index = cipherOf(attribute).blindIndex;
+    return index && columns.includes(attribute.field) ? [index.column] : [];
+  });
+  return [...new Set([...columns, ...indexes])];
+}
