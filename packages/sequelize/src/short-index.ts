@@ -1,7 +1,7 @@
 // A blind index of few bits lets several values share a token. Before a statement runs, each condition on such an
 // index is answered exactly: the rows with the token are read, decrypted and compared, and the condition becomes
 // one on primary keys. So counting, limits, NOT, UPDATE and DELETE mean the value, never its neighbours.
-import { Op } from "sequelize";
+import { Op, Utils } from "sequelize";
 import { cipherOf, encryptedAttributes, type EncryptedAttribute } from "./installation.ts";
 import { attributeOfKey, refuse } from "./search.ts";
 import type { ModelClass, SelectNode } from "./sequelize-internals.ts";
@@ -137,7 +137,7 @@ async function resolveOperator(
   if (operand === null) return { [key]: { [operator]: null } };
   const isNegated = operator === Op.ne || operator === Op.notIn || operator === Op.not;
   const isKnown = isNegated || operator === Op.eq || operator === Op.in || operator === Op.is;
-  if (!isKnown)
+  if (!isKnown || operand instanceof Utils.SequelizeMethod)
     return refuse(attribute, `cannot be compared by ${operator.description ?? "this operator"}`);
   const isList =
     operator === Op.in || operator === Op.notIn || (operator === Op.not && Array.isArray(operand));

@@ -1,0 +1,414 @@
+import {
+  generateRootKey,
+  Keyring,
+  UnsupportedQueryError,
+  type EncryptionOptions,
+} from "@fieldseal/crypto";
+import { expect } from "chai";
+import {
+  cast,
+  col,
+  DataTypes,
+  fn,
+  literal,
+  Op,
+  UniqueConstraintError,
+  where,
+  type ModelStatic,
+  type Model,
+} from "sequelize";
+import {
+  decryptValue,
+  EncryptedBinaryType,
+  EncryptedType,
+  encryptValue,
+  searchValues,
+} from "../src/index.ts";
+import { openDatabase, type Opened } from "./database.ts";
+import { ADA, defineModels, type Models } from "./models.ts";
+
+const PEOPLE = ["ada", "bob", "eve", "dan"].map((name) => ({
+  ...ADA,
+  name,
+  email: `${name}@example.org`,
+}));
+
+const kinds: Record<string, EncryptionOptions> = {
+  "a deterministic column": { deterministic: true },
+  "a blind index of 256 bits": { blindIndex: { column: "email_index", normalize: "email" } },
+  "a blind index of 4 bits, where strangers share tokens": {
+    blindIndex: { column: "email_index", bits: 4, normalize: "email" },
+  },
+};
+
+for (const [kind, options] of Object.entries(kinds)) {
+  describe(`Sequelize searches ${kind}`, () => {
+    let keyring = Keyring.fromKey(generateRootKey());
+    let opened: Opened;
+    let models: Models;
+    before(async function () {
+      this.timeout(60_000);
+      opened = await openDatabase(() => keyring);
+      models = defineModels(opened.sequelize, "encrypted", options);
+      await opened.sequelize.sync();
+      const users = await models.User.bulkCreate(PEOPLE);
+      await models.Post.bulkCreate(users.map((user) => ({ title: "by someone", UserId: user.id })));
+      // Half of what is found below is stored under the previous key.
+      keyring = keyring.add(generateRootKey(), "primary");
+      const strangers = Array.from({ length: 60 }, (_, i) => ({
+        ...ADA,
+        name: `stranger${i}`,
+        email: `s${i}@example.org`,
+      }));
+      await models.User.bulkCreate(strangers);
+    });
+    after(() => opened.close());
+
+    const email = (name: string): string => `${name}@example.org`;
+    const names = async (condition: object): Promise<(string | null)[]> =>
+      (await models.User.findAll({ where: condition as never, order: ["id"] })).map(
+        (user) => user.name,
+      );
+
+    const conditions: Record<string, [condition: () => object, expected: string[]]> = {
+      "a value": [() => ({ email: email("ada") }), ["ada"]],
+      "its column's name": [() => ({ email_address: email("ada") }), ["ada"]],
+      "a list": [
+        () => ({ email: [email("ada"), email("eve"), email("s7")] }),
+        ["ada", "eve", "stranger7"],
+      ],
+      "an empty list": [() => ({ email: [] }), []],
+      "Op.eq": [() => ({ email: { [Op.eq]: email("bob") } }), ["bob"]],
+      "Op.in": [() => ({ email: { [Op.in]: [email("bob"), email("dan")] } }), ["bob", "dan"]],
+      "Op.ne, with others": [
+        () => ({ email: { [Op.ne]: email("bob") }, name: ["ada", "bob"] }),
+        ["ada"],
+      ],
+      "Op.notIn, with others": [
+        () => ({ email: { [Op.notIn]: [email("bob"), email("ada")] }, id: { [Op.lte]: 4 } }),
+        ["eve", "dan"],
+      ],
+      "Op.not a value": [
+        () => ({ email: { [Op.not]: email("bob") }, id: { [Op.lte]: 2 } }),
+        ["ada"],
+      ],
+      "Op.or of values": [
+        () => ({ email: { [Op.or]: [email("ada"), email("dan")] } }),
+        ["ada", "dan"],
+      ],
+      "Op.or of conditions": [
+        () => ({ [Op.or]: [{ email: email("ada") }, { name: "eve" }] }),
+        ["ada", "eve"],
+      ],
+      "Op.and": [() => ({ [Op.and]: [{ email: email("ada") }, { name: "ada" }] }), ["ada"]],
+      "Op.and that cannot hold": [
+        () => ({ [Op.and]: [{ email: email("ada") }, { email: email("bob") }] }),
+        [],
+      ],
+      "Op.not of a condition": [
+        () => ({ [Op.not]: { email: email("ada") }, id: { [Op.lte]: 3 } }),
+        ["bob", "eve"],
+      ],
+      null: [() => ({ email: null }), []],
+      "not null": [() => ({ email: { [Op.not]: null }, name: "dan" }), ["dan"]],
+      "a root column by path": [() => ({ "$User.email_address$": email("dan") }), ["dan"]],
+      "something that nobody has": [() => ({ email: "nobody@example.org" }), []],
+    };
+    for (const [title, [condition, expected]] of Object.entries(conditions)) {
+      it(`by ${title}`, async () => expect(await names(condition())).to.deep.equal(expected));
+    }
+
+    it("in findOne, findAndCountAll, count, with limit and offset", async () => {
+      const condition = { email: [email("ada"), email("bob"), email("s3")] };
+      expect((await models.User.findOne({ where: { email: email("s9") } }))?.name).to.equal(
+        "stranger9",
+      );
+      const { count, rows } = await models.User.findAndCountAll({
+        where: condition,
+        order: ["id"],
+        limit: 1,
+        offset: 1,
+      });
+      expect([count, rows.map((user) => user.name)]).to.deep.equal([3, ["bob"]]);
+      expect(await models.User.count({ where: condition })).to.equal(3);
+      expect(await models.User.max("id", { where: { email: email("bob") } })).to.equal(2);
+    });
+
+    it("through associations: include.where and $association.column$", async () => {
+      const [post] = await models.Post.findAll({
+        include: [{ model: models.User, where: { email: email("eve") } }],
+      });
+      expect(post?.User?.name).to.equal("eve");
+      expect(
+        await models.Post.count({
+          include: [{ model: models.User, where: { email: email("eve") } }],
+        }),
+      ).to.equal(1);
+      const posts = await models.Post.findAll({
+        include: [models.User],
+        where: { "$User.email_address$": [email("ada"), email("dan")] },
+        order: ["id"],
+      });
+      expect(posts.map((found) => found.User?.name)).to.deep.equal(["ada", "dan"]);
+    });
+
+    it("in static update, increment and destroy, touching nobody else", async () => {
+      await models.User.update({ name: "Eve!" }, { where: { email: email("eve") } });
+      await models.User.increment("logins", { where: { email: email("eve") } });
+      expect(await names({ logins: 1 })).to.deep.equal(["Eve!"]);
+      expect(await names({ name: "Eve!" })).to.deep.equal(["Eve!"]);
+      const user = await models.User.create({ ...ADA, name: "gone", email: email("gone") });
+      expect(await models.User.destroy({ where: { email: email("gone") }, force: true })).to.equal(
+        1,
+      );
+      expect(await models.User.findByPk(user.id)).to.equal(null);
+      await models.User.update({ name: "eve" }, { where: { name: "Eve!" } });
+      expect(await models.User.count()).to.equal(64);
+    });
+
+    it("in findOrCreate, found and created", async () => {
+      const [found, isNew] = await models.User.findOrCreate({ where: { email: email("bob") } });
+      expect([found.name, isNew]).to.deep.equal(["bob", false]);
+      const [created, isCreated] = await models.User.findOrCreate({
+        where: { email: email("new") },
+        defaults: { name: "new" },
+      });
+      expect([created.email, isCreated]).to.deep.equal([email("new"), true]);
+      expect(await names({ email: email("new") })).to.deep.equal(["new"]);
+      await created.destroy({ force: true });
+    });
+
+    it("refuses what equality cannot answer, without a trace of the value", async () => {
+      const secret = "ada@example.org";
+      const refused: object[] = [
+        { email: { [Op.like]: `${secret}%` } },
+        { email: { [Op.iLike]: secret } },
+        { email: { [Op.startsWith]: secret } },
+        { email: { [Op.endsWith]: secret } },
+        { email: { [Op.substring]: secret } },
+        { email: { [Op.regexp]: secret } },
+        { email: { [Op.gt]: secret } },
+        { email: { [Op.between]: [secret, secret] } },
+        { email: { [Op.any]: [secret] } },
+        { email: { [Op.contains]: secret } },
+        { email: { [Op.in]: [secret, null] } },
+        { email: { [Op.in]: literal(`('${secret}')`) } },
+        { email: { [Op.eq]: fn("lower", secret) } },
+        { email: { [Op.or]: [{ [Op.like]: secret }] } },
+        { "email.first": secret },
+        { "$User.email_address$": { [Op.like]: secret } },
+        where(col("email_address"), secret),
+        where(fn("lower", col("email_address")), secret),
+        where(cast(col("User.email_address"), "text"), { [Op.like]: secret } as never),
+        where(models.User.getAttributes().email as never, secret),
+        { [Op.and]: [where(col("email_address"), Op.ne, secret)] },
+      ];
+      opened.log.length = 0;
+      for (const condition of refused) {
+        const error = await models.User.findAll({ where: condition as never }).catch(
+          (thrown: Error) => thrown,
+        );
+        expect(error, JSON.stringify(condition)).to.be.instanceOf(UnsupportedQueryError);
+        expect((error as Error).message)
+          .to.include("User.email")
+          .and.to.not.include(secret);
+      }
+      expect(opened.log.join("\n")).to.not.include(secret);
+    });
+
+    it("refuses a value of another type", async () => {
+      const error = await names({ email: { first: "secret" } }).catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(TypeError);
+      expect((error as Error).message).to.equal("User.email takes a string, not an object.");
+    });
+
+    it("gives values for raw queries", async () => {
+      const column = options.blindIndex ? "email_index" : "email_address";
+      const terms = searchValues(models.User, "email", email("ada"));
+      const [row] = await opened.database.query(
+        `SELECT name, email_address FROM users WHERE ${column} = ANY($1) AND name = 'ada'`,
+        [terms],
+      );
+      expect(row?.name).to.equal("ada");
+      expect(decryptValue(models.User, "email", row?.email_address as string)).to.equal(
+        email("ada"),
+      );
+      expect(decryptValue(models.User, "email", encryptValue(models.User, "email", "x"))).to.equal(
+        "x",
+      );
+      expect(encryptValue(models.User, "email", null)).to.equal(null);
+      expect(decryptValue(models.User, "email", null)).to.equal(null);
+      expect(() => encryptValue(models.User, "name", "x")).to.throw(
+        "User.name is no encrypted attribute",
+      );
+    });
+
+    it("puts no plaintext into SQL", () => {
+      for (const person of PEOPLE) expect(opened.log.join("\n")).to.not.include(person.email);
+    });
+  });
+}
+
+describe("Sequelize and UNIQUE", () => {
+  const uniques: Record<string, (define: Opened["sequelize"]) => ModelStatic<Model>> = {
+    "a unique deterministic column": (sequelize) =>
+      sequelize.define("Account", {
+        email: { type: EncryptedType({ deterministic: true }), unique: true },
+        name: DataTypes.TEXT,
+      }),
+    "a unique blind index": (sequelize) =>
+      sequelize.define("Account", {
+        email: EncryptedType({ blindIndex: { column: "emailIndex", normalize: "email" } }),
+        emailIndex: { type: DataTypes.TEXT, unique: true },
+        name: DataTypes.TEXT,
+      }),
+  };
+  for (const [title, define] of Object.entries(uniques)) {
+    describe(title, () => {
+      let opened: Opened;
+      let Account: ModelStatic<Model>;
+      const email = "secret-ada@example.org";
+      before(async function () {
+        this.timeout(60_000);
+        opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+        Account = define(opened.sequelize);
+        await Account.sync();
+      });
+      after(() => opened.close());
+      beforeEach(() => Account.truncate());
+
+      it("refuses a second row, in an error without the value", async () => {
+        await Account.create({ email });
+        for (const write of [
+          () => Account.create({ email }),
+          () => Account.bulkCreate([{ email }]),
+        ]) {
+          const error = await write().catch((thrown: unknown) => thrown);
+          expect(error).to.be.instanceOf(UniqueConstraintError);
+          expect(JSON.stringify(error) + String((error as Error).stack)).to.not.include(email);
+        }
+      });
+
+      it("lets one of several racing findOrCreate win, and gives all the same row", async () => {
+        for (const method of ["findOrCreate", "findCreateFind"] as const) {
+          await Account.truncate();
+          const results = await Promise.all(
+            [1, 2, 3, 4, 5, 6].map((i) =>
+              Account[method]({ where: { email }, defaults: { name: `try ${i}` } }),
+            ),
+          );
+          expect(
+            results.filter(([, isNew]) => isNew),
+            method,
+          ).to.have.length(1);
+          expect(new Set(results.map(([account]) => account.get("id")))).to.have.property(
+            "size",
+            1,
+          );
+          expect(await Account.count()).to.equal(1);
+        }
+      });
+
+      it("is a target of upsert and updateOnDuplicate", async () => {
+        await Account.create({ email, name: "first" });
+        await Account.upsert({ email, name: "second" });
+        expect((await Account.findOne({ where: { email } }))?.get("name")).to.equal("second");
+        await Account.bulkCreate([{ email, name: "third" }], { updateOnDuplicate: ["name"] });
+        const accounts = await Account.findAll();
+        expect(
+          accounts.map((account) => [account.get("name"), account.get("email")]),
+        ).to.deep.equal([["third", email]]);
+      });
+    });
+  }
+});
+
+describe("what Sequelize cannot do on ciphertext", () => {
+  let opened: Opened;
+  let models: Models;
+  before(async function () {
+    this.timeout(60_000);
+    opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    models = defineModels(opened.sequelize, "encrypted");
+    await opened.sequelize.sync();
+    await models.User.create(ADA);
+  });
+  after(() => opened.close());
+
+  const refused: Record<string, () => Promise<unknown>> = {
+    "order by name": () => models.User.findAll({ order: ["email"] }),
+    "order by column and direction": () =>
+      models.User.findAll({ order: [["email_address", "DESC"]] }),
+    "order by col()": () => models.User.findAll({ order: [[col("User.email_address"), "ASC"]] }),
+    "order by fn()": () =>
+      models.User.findAll({ order: [fn("lower", col("email_address"))] as never }),
+    "order by an association's column": () =>
+      models.User.findAll({
+        include: [{ model: models.Post, as: "posts" }],
+        order: [[{ model: models.Post, as: "posts" }, "title", "ASC"]],
+      }),
+    "order in a separate include": () =>
+      models.User.findAll({
+        include: [{ model: models.Post, as: "posts", separate: true, order: [["title", "ASC"]] }],
+      }),
+    "order by a JSON path": () => models.User.findAll({ order: [["profile.city", "ASC"]] }),
+    "group by name": () =>
+      models.User.findAll({ attributes: [[fn("count", col("id")), "n"]], group: "email" }),
+    "group by list": () =>
+      models.User.findAll({
+        attributes: [[fn("count", col("id")), "n"]],
+        group: ["User.email_address"],
+      }),
+    "group by col()": () => models.User.count({ group: [col("email_address") as never] }),
+    max: () => models.User.max("email"),
+    min: () => models.User.min("email"),
+    "a function in the attributes": () =>
+      models.User.findAll({ attributes: [[fn("lower", col("email_address")), "x"]] }),
+    "a cast in the attributes": () =>
+      models.User.findAll({ attributes: [[cast(col("email_address"), "text"), "x"]] }),
+    "COUNT(DISTINCT) of different ciphertexts": () =>
+      models.User.count({ col: "email_address", distinct: true }),
+    "a literal as a value": () =>
+      models.User.create({ ...ADA, email: literal("'x'") as never }, { validate: false }),
+    "a function as a value": () =>
+      models.User.update(
+        { email: fn("lower", "x") as never },
+        { where: { id: 1 }, validate: false },
+      ),
+    "an expression in bulkCreate": () =>
+      models.User.bulkCreate([{ ...ADA, email: literal("'x'") as never }]),
+    "increment of an encrypted column": () =>
+      models.User.increment("email" as never, { where: { id: 1 } }),
+    "a default in a migration": () =>
+      opened.sequelize
+        .getQueryInterface()
+        .addColumn("users", "extra", { type: EncryptedType, defaultValue: "plain" }),
+  };
+  for (const [title, query] of Object.entries(refused)) {
+    it(`refuses ${title}`, async () => {
+      const error = await query().catch((thrown: unknown) => thrown);
+      expect(error, String(error)).to.be.instanceOf(Error);
+      expect(["ERR_QUERY_UNSUPPORTED", "ERR_CONFIG_NOT_INSTALLED"]).to.include(
+        (error as { code: string }).code,
+      );
+    });
+  }
+
+  it("still counts rows, and distinct values where equal ones are equal", async () => {
+    expect(await models.User.count({ col: "email_address" })).to.equal(1);
+    const Code = opened.sequelize.define("Code", { value: EncryptedType({ deterministic: true }) });
+    await Code.sync();
+    await Code.bulkCreate([{ value: "a" }, { value: "a" }, { value: "b" }]);
+    expect(await Code.count({ col: "value", distinct: true })).to.equal(2);
+  });
+
+  it("looks for bytes in a deterministic binary column", async () => {
+    const File = opened.sequelize.define("File", {
+      hash: EncryptedBinaryType({ deterministic: true }),
+    });
+    await File.sync();
+    await File.create({ hash: Buffer.from([0, 255]) });
+    expect(await File.count({ where: { hash: Buffer.from([0, 255]) } })).to.equal(1);
+    expect(await File.count({ where: { hash: [Buffer.from([1])] } })).to.equal(0);
+  });
+});
