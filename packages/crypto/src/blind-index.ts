@@ -71,7 +71,9 @@ export class BlindIndex {
         context: this.#context,
         lengthBytes: 32,
       } as const;
-      indexKey = createSecretKey(deriveKeyBytes(key, use));
+      const keyBytes = deriveKeyBytes(key, use);
+      indexKey = createSecretKey(keyBytes);
+      keyBytes.fill(0);
       this.#keys.set(key, indexKey);
     }
     return indexKey;

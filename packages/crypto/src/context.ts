@@ -60,7 +60,9 @@ export function encodeColumn(context: ColumnContext): Buffer {
 /** {@link encodeColumn}, then u16 length || row where the context has one. */
 export function encodeContext(context: ColumnContext): Buffer {
   const column = encodeColumn(context);
-  return context.row === undefined ? column : Buffer.concat([column, lengthPrefixed(context.row)]);
+  if (context.row === undefined) return column;
+  checkId("row", context.row);
+  return Buffer.concat([column, lengthPrefixed(context.row)]);
 }
 
 /** u16 big-endian byte length, then the UTF-8 bytes. */

@@ -82,7 +82,8 @@ export class KeyError extends EncryptionError {
 
   /** The same error, naming the row. */
   atRow(primaryKey: PrimaryKey): KeyError {
-    return new KeyError(this.code, this.message, { ...this, primaryKey });
+    const { code, message, keyId, retryable, table, column, position } = this;
+    return new KeyError(code, message, { keyId, retryable, table, column, position, primaryKey });
   }
 }
 
@@ -131,8 +132,9 @@ export class DecryptError extends EncryptionError {
 
   /** The same error, naming the row. */
   atRow(primaryKey: PrimaryKey): DecryptError {
+    const { table, column, keyId, position } = this;
     const code = this.code as "ERR_DECRYPT_FAILED" | "ERR_DECRYPT_CONTENT";
-    return new DecryptError({ ...this, primaryKey }, code, this.message);
+    return new DecryptError({ table, column, keyId, position, primaryKey }, code, this.message);
   }
 }
 

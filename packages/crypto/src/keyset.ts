@@ -79,7 +79,7 @@ function checkEntry(entry: unknown, where: string): void {
 }
 
 function isNotText(material: unknown): boolean {
-  return typeof material !== "string";
+  return typeof material !== "string" || material === "";
 }
 
 function formatError(where: string, problem: string): KeyError {

@@ -216,6 +216,11 @@ describe("JSON values", () => {
     ["a function", { f: () => MARKER }, "$.f is a value of type function"],
     ["a symbol", { s: Symbol(MARKER) }, "$.s is a value of type symbol"],
     ["a Date", { "taken at": new Date() }, '$["taken at"] has a toJSON method'],
+    [
+      "an array with a toJSON method",
+      { a: Object.assign([], { toJSON: () => MARKER }) },
+      "$.a has a toJSON method",
+    ],
     ["a toJSON method", { a: { toJSON: () => MARKER } }, "$.a has a toJSON method"],
     ["a Map", { m: new Map([[MARKER, 1]]) }, "$.m is no plain object"],
     [
@@ -248,5 +253,6 @@ describe("JSON values", () => {
   it("are equal by content, whatever the order of keys", () => {
     expect(jsonCodec.isEqual({ a: 1, b: [2] }, { b: [2], a: 1 })).to.equal(true);
     expect(jsonCodec.isEqual({ a: 1 }, { a: 2 })).to.equal(false);
+    expect(jsonCodec.isEqual({ a: undefined, b: -0 }, { b: 0 })).to.equal(true);
   });
 });

@@ -95,6 +95,8 @@ describe("a keyset", () => {
     "a date that is a number": [withEntry({ createdAt: 5 }), "ISO 8601"],
     "both forms of a key": [withEntry({ wrapped: "AAAA" }), 'one of "key" and "wrapped"'],
     "neither form of a key": [withEntry({ key: undefined }), 'one of "key" and "wrapped"'],
+    "an empty key": [withEntry({ key: "" }), "as base64"],
+    "an empty wrapped key": [withEntry({ key: undefined, wrapped: "" }), "as base64"],
     "a key that is a number": [withEntry({ key: 5 }), "as base64"],
     "a destroyed key with bytes": [withEntry({ status: "destroyed" }), "none when destroyed"],
   };

@@ -125,6 +125,13 @@ for (const suite of SUITE_NAMES) {
       expect(() => cipher.open(good, "1")).to.throw(DecryptError, OPAQUE);
     });
 
+    it("takes no row id that would not be told from another", () => {
+      for (const row of ["", "\ud800", "x".repeat(70_000)]) {
+        expect(() => cipher.seal(VALUE, row)).to.throw("context.row");
+        expect(() => cipher.open(good, row)).to.throw("context.row");
+      }
+    });
+
     it("is refused under a wrong key that claims the right id", () => {
       const stranger = newKeyring();
       const forged = Buffer.from(columnFor(suite, stranger).seal(VALUE) as string, "base64");

@@ -7,5 +7,10 @@ export {
   EncryptedType,
   type EncryptedTypeConstructor,
 } from "./encrypted-types.ts";
-export { fieldseal, fieldsealEverywhere, type FieldsealOptions } from "./plugin.ts";
+export {
+  fieldseal,
+  fieldsealEverywhere,
+  type FieldsealOptions,
+  type SequelizeClass,
+} from "./plugin.ts";
 export { decryptValue, encryptValue, searchValues } from "./raw-queries.ts";

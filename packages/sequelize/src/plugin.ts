@@ -26,6 +26,7 @@ import { guardSelect } from "./select-guard.ts";
 import {
   modelOfTable,
   modelsOf,
+  onModelDefined,
   onValidationFailed,
   queryGeneratorOf,
   queryInterfaceOf,
@@ -64,7 +65,7 @@ export function fieldseal(sequelize: Sequelize, options: FieldsealOptions = {}):
   }
   recordInstallation(sequelize, { keyring: options.keyring });
   for (const model of modelsOf(sequelize)) prepareModel(model);
-  sequelize.addHook("afterDefine", (model) => prepareModel(model as unknown as ModelClass));
+  onModelDefined(sequelize, prepareModel);
   onValidationFailed(sequelize, (instance, _failed, error) => {
     redactError(error, instance.constructor as ModelClass);
   });
@@ -75,21 +76,29 @@ export function fieldseal(sequelize: Sequelize, options: FieldsealOptions = {}):
   return sequelize;
 }
 
+/** The `Sequelize` class, or a subclass: Sequelize keeps one list of such hooks for all of them. */
+export interface SequelizeClass {
+  addHook(type: "afterInit", name: string, hook: (sequelize: Sequelize) => void): unknown;
+  removeHook(type: "afterInit", name: string): unknown;
+}
+
 /**
- * Installs on every Sequelize instance that is created from now on: for code that creates its own.
+ * Installs on every Sequelize instance that is created from now on in this process: for code that creates its own.
  *
  * @example
  * ```ts
- * fieldsealEverywhere(Sequelize, { keyring });
+ * const stop = fieldsealEverywhere(Sequelize, { keyring });
  * ```
+ * @returns a function that ends it; instances that exist keep the plugin
  */
 export function fieldsealEverywhere(
-  SequelizeClass: { addHook(type: "afterInit", hook: (sequelize: Sequelize) => void): unknown },
+  target: SequelizeClass,
   options: FieldsealOptions = {},
-): void {
-  SequelizeClass.addHook("afterInit", (sequelize) => {
+): () => void {
+  target.addHook("afterInit", "fieldseal", (sequelize) => {
     if (!isInstalled(sequelize)) fieldseal(sequelize, options);
   });
+  return () => void target.removeHook("afterInit", "fieldseal");
 }
 
 /** Rows are opened where the driver hands them over. */
@@ -115,6 +124,7 @@ function hookConditions(sequelize: Sequelize): void {
     bound(generator);
 
   generator.whereItemQuery = (key, value, options = {}) => {
+    if (value instanceof Utils.Where) guardWhereExpression(value, options.model);
     const condition = searchCondition(key, value, options);
     if (condition === undefined) return whereItemQuery(key, value, options);
     // Without `field`: the companion column is not the attribute, and sealed values need no type.

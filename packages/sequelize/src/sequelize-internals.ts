@@ -179,8 +179,37 @@ export function queryInterfaceOf(sequelize: Sequelize): QueryInterface {
   return sequelize.getQueryInterface() as unknown as QueryInterface;
 }
 
+interface ModelManager {
+  readonly models: ModelClass[];
+  addModel(model: ModelClass): ModelClass;
+  removeModel(model: ModelClass): void;
+}
+
+function modelManagerOf(sequelize: Sequelize): ModelManager {
+  return (sequelize as unknown as { modelManager: ModelManager }).modelManager;
+}
+
 export function modelsOf(sequelize: Sequelize): readonly ModelClass[] {
-  return (sequelize as unknown as { modelManager: { models: ModelClass[] } }).modelManager.models;
+  return modelManagerOf(sequelize).models;
+}
+
+/**
+ * Calls back for each model as it is defined; what the callback throws, `init` and `define` throw. The hook
+ * `afterDefine` would come right after, but runs in a promise that nobody waits for (lib/model.js, init).
+ */
+export function onModelDefined(sequelize: Sequelize, prepare: (model: ModelClass) => void): void {
+  const manager = modelManagerOf(sequelize);
+  const addModel = manager.addModel.bind(manager);
+  manager.addModel = (model) => {
+    addModel(model);
+    try {
+      prepare(model);
+    } catch (error) {
+      manager.removeModel(model);
+      throw error;
+    }
+    return model;
+  };
 }
 
 /** The model over a table; undefined when none is, or several are and it would be a guess. */

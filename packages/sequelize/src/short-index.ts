@@ -58,9 +58,9 @@ export async function resolveWhere(
   );
   if (entries.every((entry) => entry.isUnchanged)) return where;
   // Each resolved condition stands in an AND of its own: two of them are both on the primary key.
-  const kept = Object.fromEntries(
+  const kept: Where = Object.fromEntries(
     entries.filter((e) => !e.isResolved).map((e) => [e.key, e.value]),
-  ) as Where;
+  );
   const resolved = entries.filter((entry) => entry.isResolved).map((entry) => entry.value);
   return resolved.length === 0 ? kept : { [Op.and]: [kept, ...resolved] };
 }
@@ -162,6 +162,8 @@ async function rowsHolding(
       "has a short blindIndex, but its table has no primary key to answer with; use 256 bits",
     );
   }
+  if (values.includes(null))
+    refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
   const cipher = cipherOf(attribute);
   const index = cipher.blindIndex?.column as string;
   const candidates = (await model.unscoped().findAll({

@@ -5,14 +5,8 @@ import {
   type ConformanceModel,
   type ConformanceRecord,
 } from "@fieldseal/crypto/testing";
-import {
-  DataTypes,
-  Op,
-  Sequelize,
-  type Model,
-  type ModelAttributes,
-  type ModelStatic,
-} from "sequelize";
+import type { Sequelize } from "sequelize";
+import { DataTypes, Op, type Model, type ModelAttributes, type ModelStatic } from "sequelize";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import {
   EncryptedBase64Type,

@@ -5,6 +5,7 @@ import {
   type EncryptionOptions,
 } from "@fieldseal/crypto";
 import { expect } from "chai";
+import { inspect } from "node:util";
 import {
   cast,
   col,
@@ -208,7 +209,7 @@ for (const [kind, options] of Object.entries(kinds)) {
         const error = await models.User.findAll({ where: condition as never }).catch(
           (thrown: Error) => thrown,
         );
-        expect(error, JSON.stringify(condition)).to.be.instanceOf(UnsupportedQueryError);
+        expect(error, inspect(condition)).to.be.instanceOf(UnsupportedQueryError);
         expect((error as Error).message)
           .to.include("User.email")
           .and.to.not.include(secret);

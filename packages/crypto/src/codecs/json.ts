@@ -13,7 +13,8 @@ export const jsonCodec: ValueCodec<unknown> = {
   read: readJson,
   encodeLegacy: encodeJson,
   readLegacy: readJson,
-  isEqual: isDeepStrictEqual,
+  // JSON has one zero and no undefined: what is stored the same is equal.
+  isEqual: (a, b) => isDeepStrictEqual(a, b) || JSON.stringify(a) === JSON.stringify(b),
 };
 
 function encodeJson(value: unknown, where: string): string {
@@ -61,10 +62,10 @@ function findProblemInside(value: object, depth: number): JsonProblem | undefine
   if (depth === MAX_JSON_DEPTH) {
     return { path: "", what: `is nested more than ${MAX_JSON_DEPTH} levels deep, or is a cycle` };
   }
-  if (Array.isArray(value)) return findProblemInArray(value, depth);
   if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
     return { path: "", what: "has a toJSON method; convert it first" };
   }
+  if (Array.isArray(value)) return findProblemInArray(value, depth);
   if (!isPlainObject(value)) return { path: "", what: "is no plain object; convert it first" };
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue; // JSON leaves such a property out, and reading it gives undefined again

@@ -1,0 +1,193 @@
+// 10 000 rows through Sequelize: encrypted columns against plain ones, and against the packages that exist for it,
+// round after round in one run on one PostgreSQL.
+import { randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
+import { generateRootKey, Keyring } from "@fieldseal/crypto";
+import { EncryptedType, fieldseal } from "@fieldseal/sequelize";
+import { DataTypes, type Model, type ModelStatic, Sequelize } from "sequelize";
+import { createTestDatabase, stopPostgres } from "../test/support/postgres.ts";
+import { markdownTable } from "./interleaved.ts";
+import { keyringModel, sequelizeEncryptedModel } from "./sequelize-others.ts";
+
+const ROWS = 10_000;
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 9);
+
+const database = await createTestDatabase();
+const connect = (): Sequelize =>
+  new Sequelize(database.url, { dialect: "postgres", logging: false, pool: { max: 1 } });
+const sequelize = fieldseal(connect(), { keyring: Keyring.fromKey(generateRootKey()) });
+
+function define(name: string, columns: number, type: unknown): ModelStatic<Model> {
+  const attributes = Object.fromEntries(columnNames(columns).map((column) => [column, type]));
+  return sequelize.define(name, attributes as never, { timestamps: false });
+}
+
+function columnNames(columns: number): string[] {
+  return Array.from({ length: columns }, (_, i) => `value${i}`);
+}
+
+/** Rows of short personal values: names and addresses of 15 to 40 characters. */
+function rowsOf(columns: number): Record<string, string>[] {
+  return Array.from({ length: ROWS }, () =>
+    Object.fromEntries(
+      columnNames(columns).map((column) => [
+        column,
+        `${randomBytes(6).toString("hex")}@example-domain.org`,
+      ]),
+    ),
+  );
+}
+
+interface Candidate {
+  readonly model: ModelStatic<Model>;
+  readonly columns: number;
+  /** Whether this package can do it at all; see the notes below the table. */
+  readonly canBulk: boolean;
+  readonly canRaw: boolean;
+}
+
+const other = createRequire(import.meta.url);
+const candidates: Record<string, Candidate> = {
+  "plain, 1 column": {
+    model: define("Plain1", 1, DataTypes.TEXT),
+    columns: 1,
+    canBulk: true,
+    canRaw: true,
+  },
+  "**fieldseal**, 1 column": {
+    model: define("Sealed1", 1, EncryptedType),
+    columns: 1,
+    canBulk: true,
+    canRaw: true,
+  },
+  "sequelize-encrypted, 1 column": {
+    model: sequelizeEncryptedModel(other, sequelize),
+    columns: 1,
+    canBulk: true,
+    canRaw: false,
+  },
+  "@fnando/keyring, 1 column": {
+    model: keyringModel(other, sequelize),
+    columns: 1,
+    canBulk: false,
+    canRaw: false,
+  },
+  "plain, 4 columns": {
+    model: define("Plain4", 4, DataTypes.TEXT),
+    columns: 4,
+    canBulk: true,
+    canRaw: true,
+  },
+  "**fieldseal**, 4 columns": {
+    model: define("Sealed4", 4, EncryptedType),
+    columns: 4,
+    canBulk: true,
+    canRaw: true,
+  },
+};
+
+await sequelize.sync();
+const rows = new Map([1, 4].map((columns) => [columns, rowsOf(columns)]));
+for (const { model, columns, canBulk } of Object.values(candidates)) {
+  const values = rows.get(columns) ?? [];
+  if (canBulk) await model.bulkCreate(values, { returning: false });
+  else
+    await inChunks(values, 500, (chunk) => Promise.all(chunk.map((value) => model.create(value))));
+}
+
+const operations: Record<string, (candidate: Candidate) => (() => Promise<unknown>) | undefined> = {
+  findAll:
+    ({ model }) =>
+    () =>
+      model.findAll(),
+  "findAll raw": ({ model, canRaw }) => (canRaw ? () => model.findAll({ raw: true }) : undefined),
+  bulkCreate: ({ model, columns, canBulk }) =>
+    canBulk
+      ? async () => {
+          const values = rows.get(columns) ?? [];
+          await sequelize
+            .transaction(async (transaction) => {
+              await model.bulkCreate(values, { transaction });
+              // What this round wrote is taken back, so that every round reads and writes the same table.
+              await transaction.rollback();
+            })
+            .catch(() => {});
+        }
+      : undefined,
+  "update of 1 column, 500 rows":
+    ({ model }) =>
+    async () => {
+      const instances = await model.findAll({ limit: 500 });
+      for (const instance of instances) {
+        await instance.update({ value0: `${randomBytes(6).toString("hex")}@example-domain.org` });
+      }
+    },
+};
+
+console.log(
+  `node ${process.version}, ${ROWS} rows, ${ROUNDS} rounds; ms, median (least), and ratio to plain of the same width\n`,
+);
+const table: string[][] = [];
+for (const [name, prepare] of Object.entries(operations)) {
+  const times = await measure(prepare);
+  for (const [candidate, { columns }] of Object.entries(candidates)) {
+    const own = times.get(candidate);
+    const plain = times.get(columns === 1 ? "plain, 1 column" : "plain, 4 columns");
+    table.push([
+      name,
+      candidate,
+      own ? `${own.median.toFixed(0)} (${own.least.toFixed(0)})` : "cannot",
+      own && plain
+        ? `${(own.median / plain.median).toFixed(2)} (${(own.least / plain.least).toFixed(2)})`
+        : "",
+    ]);
+  }
+}
+console.log(markdownTable(["", "", "ms", "of plain"], table));
+console.log(
+  "\n@fnando/keyring stores NULL from bulkCreate, and both packages give no plaintext with raw: true; sequelize-encrypted is not authenticated.",
+);
+await sequelize.close();
+await database.drop();
+await stopPostgres();
+
+async function measure(
+  prepare: (candidate: Candidate) => (() => Promise<unknown>) | undefined,
+): Promise<Map<string, { median: number; least: number }>> {
+  const samples = new Map<string, number[]>();
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [name, candidate] of shuffled(Object.entries(candidates))) {
+      const action = prepare(candidate);
+      if (!action) continue;
+      global.gc?.();
+      const start = process.hrtime.bigint();
+      await action();
+      const ms = Number(process.hrtime.bigint() - start) / 1e6;
+      if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), ms]); // the first round warms up
+    }
+  }
+  return new Map(
+    [...samples].map(([name, times]) => {
+      const sorted = times.toSorted((a, b) => a - b);
+      return [
+        name,
+        { median: sorted[Math.floor(sorted.length / 2)] as number, least: sorted[0] as number },
+      ];
+    }),
+  );
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .toSorted((a, b) => a.order - b.order)
+    .map(({ item }) => item);
+}
+
+async function inChunks<T>(
+  items: readonly T[],
+  size: number,
+  act: (chunk: readonly T[]) => Promise<unknown>,
+): Promise<void> {
+  for (let from = 0; from < items.length; from += size) await act(items.slice(from, from + size));
+}

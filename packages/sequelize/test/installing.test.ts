@@ -1,0 +1,280 @@
+import { configure, ConfigError, generateRootKey, Keyring } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { DataTypes, Sequelize } from "sequelize";
+import {
+  addEnvelopeCheck,
+  EncryptedBase64Type,
+  EncryptedBinaryType,
+  EncryptedJSONType,
+  encryptedColumns,
+  EncryptedType,
+  fieldseal,
+  fieldsealEverywhere,
+  removeEnvelopeCheck,
+} from "../src/index.ts";
+import { connect, openDatabase, type Opened } from "./database.ts";
+import { ADA, defineModels } from "./models.ts";
+
+const newKeyring = (): Keyring => Keyring.fromKey(generateRootKey());
+
+/** The code of what a call throws, now or later. */
+async function codeOf(action: () => unknown): Promise<string | undefined> {
+  try {
+    await action();
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+  return undefined;
+}
+
+describe("fieldseal()", () => {
+  let opened: Opened;
+  before(async function () {
+    this.timeout(60_000);
+    opened = await openDatabase(undefined);
+  });
+  after(() => opened.close());
+
+  it("is missed with an error that says what to call, and nothing is stored", async () => {
+    const sequelize = connect(opened.database);
+    const Item = sequelize.define(
+      "Item",
+      { a: EncryptedType, n: DataTypes.INTEGER },
+      { tableName: "not_installed" },
+    );
+    await Item.sync();
+    const writes = [
+      () => Item.create({ a: "x" }),
+      () => Item.bulkCreate([{ a: "x" }]),
+      () => Item.update({ a: "x" }, { where: { n: 1 } }),
+      () => Item.findAll({ where: { a: "x" } }),
+    ];
+    for (const write of writes) expect(await codeOf(write)).to.equal("ERR_CONFIG_NOT_INSTALLED");
+    expect(await opened.database.query("SELECT * FROM not_installed")).to.deep.equal([]);
+    await sequelize.close();
+  });
+
+  it("serves models defined before and after, usable in every form of declaration", async () => {
+    const sequelize = connect(opened.database);
+    const types = {
+      a: EncryptedType,
+      b: EncryptedType(),
+      c: new EncryptedType(),
+      d: { type: EncryptedType({ pad: 32 }) },
+    };
+    const Before = sequelize.define("Before", types);
+    fieldseal(sequelize, { keyring: newKeyring() });
+    const After = sequelize.define("After", types);
+    await sequelize.sync();
+    for (const model of [Before, After]) {
+      await model.create({ a: "1", b: "2", c: "3", d: "4" });
+      expect((await model.findOne())?.get()).to.include({ a: "1", b: "2", c: "3", d: "4" });
+    }
+    await sequelize.close();
+  });
+
+  it("is refused twice, and installs by a global hook where it is not installed yet", async () => {
+    class Own extends Sequelize {}
+    const stop = fieldsealEverywhere(Own, { keyring: newKeyring() });
+    const sequelize = new Own(opened.database.url, { dialect: "postgres", logging: false });
+    stop();
+    const Item = sequelize.define("Everywhere", { a: EncryptedType });
+    await Item.sync();
+    await Item.create({ a: "x" });
+    expect((await Item.findOne())?.get("a")).to.equal("x");
+    expect(() => fieldseal(sequelize)).to.throw(ConfigError, "called twice");
+    await sequelize.close();
+  });
+
+  it("uses the process default without a keyring, and a column's own before both", async () => {
+    const [own, fallback] = [newKeyring(), newKeyring()];
+    configure({ keyring: fallback });
+    const sequelize = fieldseal(connect(opened.database));
+    const Item = sequelize.define(
+      "Keyed",
+      { a: EncryptedType, b: EncryptedType({ keyring: own }) },
+      { timestamps: false },
+    );
+    await Item.sync();
+    await Item.create({ a: "x", b: "y" });
+    const [row] = await opened.database.query('SELECT a, b FROM "Keyeds"');
+    const keyId = (stored: unknown): string =>
+      Buffer.from(String(stored), "base64").toString("hex", 4, 8);
+    expect([keyId(row?.a), keyId(row?.b)]).to.deep.equal([fallback.primary.id, own.primary.id]);
+    configure({ keyring: undefined });
+    expect(await codeOf(() => Item.findOne())).to.equal("ERR_CONFIG_NO_KEY");
+    await sequelize.close();
+  });
+
+  const shapes: Record<string, [attributes: object, problem: string]> = {
+    "an encrypted primary key": [{ a: { type: EncryptedType, primaryKey: true } }, "primary key"],
+    "an encrypted foreign key": [
+      { a: { type: EncryptedType, references: { model: "x", key: "id" } } },
+      "foreign key",
+    ],
+    "an array of encrypted values": [
+      { a: DataTypes.ARRAY(EncryptedType() as never) },
+      "array of encrypted",
+    ],
+    "an array of an encrypted type": [
+      { a: DataTypes.ARRAY(EncryptedType as never) },
+      "array of encrypted",
+    ],
+    "UNIQUE on random ciphertext": [
+      { a: { type: EncryptedType, unique: true } },
+      "Declare it deterministic",
+    ],
+    "names that are swapped": [
+      { a: { type: EncryptedType, field: "b" }, b: { type: DataTypes.TEXT, field: "a" } },
+      "name of another attribute",
+    ],
+    "an unknown option": [{ a: EncryptedType({ sweet: true } as never) }, 'unknown option "sweet"'],
+  };
+  for (const [title, [attributes, problem]] of Object.entries(shapes)) {
+    it(`refuses ${title} at definition, naming model and attribute`, async () => {
+      const sequelize = fieldseal(connect(opened.database), { keyring: newKeyring() });
+      expect(() => sequelize.define("Shape", attributes as never))
+        .to.throw(ConfigError, problem)
+        .with.property("message")
+        .that.includes("Shape.a");
+      await sequelize.close();
+    });
+  }
+});
+
+describe("the schema that Sequelize makes", () => {
+  let opened: Opened;
+  before(async function () {
+    this.timeout(60_000);
+    opened = await openDatabase(newKeyring());
+  });
+  after(() => opened.close());
+
+  it("has TEXT and BYTEA, and is stable under sync({ alter: true })", async () => {
+    const Item = opened.sequelize.define("Item", {
+      text: EncryptedType({ blindIndex: { column: "textIndex" } }),
+      json: EncryptedJSONType,
+      bytes: EncryptedBinaryType,
+      base64: EncryptedBase64Type,
+      rawText: EncryptedType({ storage: "binary" }),
+    });
+    const columns = (): Promise<object[]> =>
+      opened.database.query(
+        "SELECT column_name, data_type, column_default FROM information_schema.columns WHERE table_name = 'Items' ORDER BY column_name",
+      );
+    await Item.sync();
+    await Item.create({
+      text: "x",
+      json: [1],
+      bytes: Buffer.from("y"),
+      base64: "eA==",
+      rawText: "z",
+    });
+    const first = await columns();
+    for (let i = 0; i < 2; i++) await Item.sync({ alter: true });
+    expect(await columns()).to.deep.equal(first);
+    expect((await Item.findOne())?.get()).to.deep.include({
+      text: "x",
+      json: [1],
+      base64: "eA==",
+      rawText: "z",
+    });
+    const types = Object.fromEntries(
+      first.map((column) => Object.values(column).slice(0, 2)),
+    ) as object;
+    expect(types).to.include({
+      text: "text",
+      textIndex: "text",
+      json: "text",
+      bytes: "bytea",
+      base64: "text",
+      rawText: "bytea",
+    });
+  });
+
+  it("hides a companion column that nobody declared", async () => {
+    const [found] = await opened.sequelize.model("Item").findAll();
+    const created = await opened.sequelize.model("Item").create({ text: "x" });
+    const [bulk] = await opened.sequelize.model("Item").bulkCreate([{ text: "x" }]);
+    for (const item of [found, created, bulk])
+      expect(Object.keys(item!.toJSON() as object)).to.not.include("textIndex");
+  });
+
+  it("comes from migrations too: createTable, addColumn, changeColumn", async () => {
+    const queryInterface = opened.sequelize.getQueryInterface();
+    await queryInterface.createTable("migrated", {
+      id: { type: DataTypes.INTEGER, primaryKey: true },
+      a: EncryptedType,
+    });
+    await queryInterface.addColumn("migrated", "b", { type: EncryptedBinaryType() });
+    await queryInterface.addColumn("migrated", "c", { type: DataTypes.STRING });
+    await queryInterface.changeColumn("migrated", "c", { type: EncryptedJSONType });
+    const table = await queryInterface.describeTable("migrated");
+    expect([table.a?.type, table.b?.type, table.c?.type]).to.deep.equal(["TEXT", "BYTEA", "TEXT"]);
+  });
+
+  it("is filled by queryInterface.bulkInsert, bulkUpdate, insert and bulkDelete, encrypted", async () => {
+    const queryInterface = opened.sequelize.getQueryInterface();
+    const now = { createdAt: new Date(), updatedAt: new Date() };
+    await queryInterface.bulkInsert("Items", [{ text: "seed", base64: "eA==", ...now }]);
+    await queryInterface.insert(null as never, "Items", { text: "seed too", ...now });
+    await queryInterface.bulkUpdate("Items", { text: "seeded" }, { text: "seed" });
+    expect(await opened.sequelize.model("Item").count({ where: { text: "seeded" } })).to.equal(1);
+    await queryInterface.bulkDelete("Items", { text: "seed too" });
+    expect(await opened.sequelize.model("Item").count({ where: { text: "seed too" } })).to.equal(0);
+    const rows = await opened.database.query('SELECT text FROM "Items"');
+    for (const row of rows) expect(row.text).to.match(/^9V6h/);
+  });
+
+  it("refuses plaintext from raw SQL with addEnvelopeCheck, and takes it back", async () => {
+    const { User } = defineModels(opened.sequelize, "encrypted");
+    await opened.sequelize.sync();
+    const queryInterface = opened.sequelize.getQueryInterface();
+    await addEnvelopeCheck(queryInterface, User);
+    const user = await User.create(ADA);
+    await User.create({ ...ADA, email: null, avatar: null });
+    const refused = [
+      "UPDATE users SET email_address = 'plain'",
+      "UPDATE users SET email_address = '9V6h plain'",
+      "UPDATE users SET profile_data = '{}'",
+      "UPDATE users SET avatar = 'plain'",
+      "UPDATE users SET avatar = ''",
+    ];
+    for (const sql of refused) {
+      expect(await codeOf(() => opened.database.query(sql)), sql).to.equal("23514");
+    }
+    await user.update({ email: "new@example.org" });
+    await opened.sequelize.sync({ alter: true });
+    await removeEnvelopeCheck(queryInterface, User);
+    await opened.database.query("UPDATE users SET avatar = 'plain' WHERE id = $1", [user.id]);
+  });
+});
+
+describe("encryptedColumns()", () => {
+  it("describes every encrypted column as the database sees it", async function () {
+    this.timeout(60_000);
+    const opened = await openDatabase(newKeyring());
+    const models = defineModels(opened.sequelize, "encrypted");
+    const columns = encryptedColumns(opened.sequelize);
+    expect(
+      columns.map(({ model, field, table, column }) => [model, field, table, column]),
+    ).to.deep.equal([
+      ["User", "email", "users", "email_address"],
+      ["User", "profile", "users", "profile_data"],
+      ["User", "avatar", "users", "avatar"],
+      ["Post", "title", "posts", "headline"],
+      ["Tag", "label", "tags", "label"],
+      ["PostTag", "note", "post_tags", "note"],
+    ]);
+    const [email] = columns;
+    expect(email).to.deep.include({ schema: undefined, primaryKey: ["id"], isNullable: true });
+    expect(email?.cipher.context).to.deep.equal({ table: "users", column: "email_address" });
+    await opened.sequelize.sync();
+    await models.User.create(ADA);
+    const [row] = await opened.database.query<{ email_address: string }>(
+      "SELECT email_address FROM users",
+    );
+    expect(email?.cipher.open(row!.email_address)).to.equal(ADA.email);
+    await opened.close();
+  });
+});
