@@ -38,7 +38,7 @@ export async function resolveSelect<Options extends SelectNode>(
       const at = options.include?.findIndex((one) => one === node) ?? -1;
       return [name, include[at] ?? node] as const;
     });
-    resolved.includeMap = Object.fromEntries(names) as NonNullable<SelectNode["includeMap"]>;
+    resolved.includeMap = Object.fromEntries(names);
   }
   return resolved;
 }
