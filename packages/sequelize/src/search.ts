@@ -75,7 +75,8 @@ function associatedAttribute(key: string, root: ModelClass): EncryptedAttribute 
   return namedAttribute(model, name);
 }
 
-function isJsonPath(key: unknown, attribute: EncryptedAttribute): boolean {
+/** Whether a key reaches into an attribute: `box.label`. */
+export function isJsonPath(key: unknown, attribute: EncryptedAttribute): boolean {
   if (typeof key !== "string" || key.startsWith("$")) return false;
   return key.includes(".") && namedAttribute(attribute.Model, key) === undefined;
 }

@@ -3,7 +3,7 @@
 // one on primary keys. So counting, limits, NOT, UPDATE and DELETE mean the value, never its neighbours.
 import { Op, Utils } from "sequelize";
 import { cipherOf, encryptedAttributes, type EncryptedAttribute } from "./installation.ts";
-import { attributeOfKey, refuse } from "./search.ts";
+import { attributeOfKey, isJsonPath, refuse } from "./search.ts";
 import type { ModelClass, SelectNode } from "./sequelize-internals.ts";
 
 /** From here on two values share a token with a chance below 2^-64 even among 2^32 rows. */
@@ -79,7 +79,7 @@ async function resolveEntry(
   context: ReadContext,
 ): Promise<Entry> {
   const attribute = attributeOfKey(key, { model });
-  if (attribute === undefined || !isShort(attribute)) {
+  if (attribute === undefined || !isShort(attribute) || isJsonPath(key, attribute)) {
     const isGroup = key === Op.and || key === Op.or || key === Op.not;
     const inner = isGroup ? await resolveWhere(value, model, context) : value;
     return { key, value: inner, isResolved: false, isUnchanged: inner === value };
