@@ -35,7 +35,7 @@ describe("Sequelize's internals", () => {
     const model = offline().define("Item", { a: EncryptedType, b: EncryptedType({ pad: 32 }) });
     const attributes = model.getAttributes() as unknown as Record<string, Attribute>;
     for (const name of ["a", "b"]) expect(isEncryptedType(attributes[name]?.type)).to.equal(true);
-    expect((attributes.b?.type as unknown as { options: object }).options).to.deep.equal({
+    expect((attributes.b!.type as { options: object }).options).to.deep.equal({
       pad: 32,
     });
     expect(attributes.a).to.include({ fieldName: "a", field: "a", Model: model });
