@@ -17,7 +17,14 @@ import type { Keyring } from "./keyring.ts";
 import { removePadding } from "./padding.ts";
 import { asBuffer, type StoredInput } from "./stored-form.ts";
 import type { Aead, BodyRange, PlaintextReader } from "./suites/aead.ts";
+import { SMALL_BODY_BYTES } from "./suites/hmac.ts";
 import { workspace } from "./workspace.ts";
+
+/** Texts that are opened together; fewer than the least gain nothing by it. */
+const MAX_TEXTS = 2048;
+const MIN_TEXTS = 2;
+/** Characters of an envelope whose body is short enough for {@link SMALL_BODY_BYTES}. */
+const MAX_SHORT_TEXT = Math.floor((HEADER_BYTES + SMALL_BODY_BYTES + 32) / 3) * 4;
 
 /** The value does not parse as an envelope: it is damaged, or something else. */
 export const NOT_AN_ENVELOPE: unique symbol = Symbol("not an envelope");
@@ -26,6 +33,8 @@ const OTHER_CONTENT: unique symbol = Symbol("other content type");
 /** Everything needed to open the envelopes that share one header. */
 interface HeaderOpener<T> {
   readonly header: Buffer;
+  /** Base64 of the header: every text that begins with it has this opener. */
+  readonly headerText: string;
   readonly suite: SuiteName;
   readonly keyId: string;
   readonly aead: Aead;
@@ -94,10 +103,16 @@ export class EnvelopeOpener<T> {
   ): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     for (let from = 0; from < stored.length;) {
+      const textsEnd = this.#openTexts(stored, from, take, counts);
+      if (textsEnd > from) {
+        from = textsEnd;
+        continue;
+      }
       let bytes = 0;
       let to = from;
       do bytes += decodedBytes(stored[to++]);
-      while (to < stored.length && bytes + decodedBytes(stored[to]) <= BATCH_BYTES);
+      // Alone at first: once its header is known, the texts that follow take the shorter way.
+      while (to < stored.length && this.#last && bytes + decodedBytes(stored[to]) <= BATCH_BYTES);
       const buffer = Buffer.allocUnsafeSlow(bytes); // not the workspace: `take` may open values one by one
       for (const group of this.#groupBatch(stored, { from, to }, buffer, take)) {
         this.#openGroup(group, buffer, take);
@@ -107,6 +122,41 @@ export class EnvelopeOpener<T> {
       from = to;
     }
     return counts;
+  }
+
+  /**
+   * Opens the short texts from `from` on that begin with the header seen last; returns where they end, or `from`
+   * when there is nothing to gain or one of them needs a closer look.
+   */
+  #openTexts(
+    stored: readonly (StoredInput | null | undefined)[],
+    from: number,
+    take: (position: number, value: T) => void,
+    counts: Map<string, number>,
+  ): number {
+    const opener = this.#last;
+    if (opener?.aead.openTexts === undefined) return from;
+    const texts: string[] = [];
+    let to = from;
+    for (; to < stored.length && texts.length < MAX_TEXTS; to++) {
+      const value = stored[to];
+      if (value === null || value === undefined) continue;
+      const isOurs =
+        typeof value === "string" &&
+        value.length <= MAX_SHORT_TEXT &&
+        value.startsWith(opener.headerText);
+      if (!isOurs) break;
+      texts.push(value);
+    }
+    if (texts.length < MIN_TEXTS) return from;
+    const values = opener.aead.openTexts(texts, opener.associatedData, opener.read);
+    if (values === undefined) return from;
+    for (let position = from, i = 0; position < to; position++) {
+      if (stored[position] === null || stored[position] === undefined) continue;
+      take(position, this.#settle(values[i++], opener, position));
+    }
+    counts.set(opener.keyId, (counts.get(opener.keyId) ?? 0) + texts.length);
+    return to;
   }
 
   /** Decodes a batch into the buffer and sorts its bodies by header. */
@@ -203,6 +253,7 @@ export class EnvelopeOpener<T> {
     try {
       return {
         header: headerBytes,
+        headerText: headerBytes.toString("base64"),
         suite: header.suite,
         keyId,
         aead: columnAead(header.suite, key, this.#context),

@@ -176,6 +176,7 @@ describe("kept cipher objects under load", () => {
     run(50_000);
     const before = settled();
     run(1_000_000);
-    expect(settled() - before).to.be.lessThan(4 * 2 ** 20);
+    // A single Buffer kept per value would be a hundred times this.
+    expect(settled() - before).to.be.lessThan(10 * 2 ** 20);
   });
 });

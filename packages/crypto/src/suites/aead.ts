@@ -39,6 +39,17 @@ export interface Aead {
   /** {@link Aead.seal} for many bodies, whose ranges give the plaintext lengths. Returns the body lengths. */
   sealMany(buffer: Buffer, plaintexts: readonly BodyRange[], associatedData: Buffer): number[];
 
+  /**
+   * {@link Aead.openMany} straight from the base64 texts of short envelopes that all have this associated data's
+   * header. Undefined, with nothing opened, when a text is not canonical or has an impossible length: the caller
+   * then finds out which. For suites that gain by it.
+   */
+  openTexts?<T>(
+    texts: readonly string[],
+    associatedData: Buffer,
+    read: PlaintextReader<T>,
+  ): (T | undefined)[] | undefined;
+
   /** {@link Aead.open} for many bodies: undefined at the position of each that is not authentic. */
   openMany<T>(
     buffer: Buffer,

@@ -2,7 +2,9 @@
 // Body: IV[16] | ciphertext | tag[32].
 // @see RFC 7518 section 5.2.2 (composition, key order) and 5.2.5 (A256CBC-HS512)
 import { createSecretKey } from "node:crypto";
-import { writeLatin1 } from "../fast-buffer.ts";
+import { areInAlphabet, hasCanonicalEnd } from "../base64.ts";
+import { HEADER_BYTES } from "../envelope.ts";
+import { writeBase64, writeLatin1 } from "../fast-buffer.ts";
 import { fillRandom } from "../random-pool.ts";
 import { bodyView } from "../workspace.ts";
 import type { Aead, BodyRange, PlaintextReader } from "./aead.ts";
@@ -22,6 +24,8 @@ export class CbcHmac implements Aead {
   readonly #cbc: CbcHandle;
   readonly #hmac: BodyHmac;
   readonly #fillRandom: FillRandom;
+  /** A tag, kept while its place is taken by the length that the MAC covers. */
+  readonly #tag: Buffer = Buffer.alloc(CBC_TAG_BYTES);
 
   /** @param keyBytes 64 bytes: MAC key, then encryption key (RFC 7518 section 5.2.2.1, step 1). */
   constructor(
@@ -92,7 +96,43 @@ export class CbcHmac implements Aead {
       }
       ends.push(at);
     }
-    const padded = this.#cbc.decrypt(stream.subarray(0, at));
+    return this.#readStream(stream.subarray(0, at), ends, read);
+  }
+
+  openTexts<T>(
+    texts: readonly string[],
+    ad: Buffer,
+    read: PlaintextReader<T>,
+  ): (T | undefined)[] | undefined {
+    // As openMany, with less to carry about and to collect afterwards: each text is decoded where its MAC is
+    // computed, so that no view, copy or check string is made per value.
+    if (!areInAlphabet(texts)) return undefined;
+    const { buffer, at: bodyAt } = this.#hmac.bodyTarget(ad);
+    const stream = Buffer.allocUnsafeSlow(texts.reduce((sum, text) => sum + text.length, 0));
+    const ends: number[] = [];
+    let at = 0;
+    for (const text of texts) {
+      const decodedBytes = writeBase64(buffer, text, bodyAt - HEADER_BYTES);
+      const sealedBytes = decodedBytes - HEADER_BYTES - CBC_TAG_BYTES;
+      const isPossible = sealedBytes >= 2 * BLOCK_BYTES && sealedBytes % BLOCK_BYTES === 0;
+      if (!isPossible || !hasCanonicalEnd(text, decodedBytes)) return undefined;
+      copyTag(buffer, bodyAt + sealedBytes, this.#tag);
+      if (isTag(this.#hmac.digestDecoded(sealedBytes), this.#tag, 0)) {
+        stream.set(this.#hmac.decodedBody(sealedBytes), at);
+        at += sealedBytes;
+      }
+      ends.push(at);
+    }
+    return this.#readStream(stream.subarray(0, at), ends, read);
+  }
+
+  /** Decrypts verified bodies in one call and reads each; one that ends where it starts was refused. */
+  #readStream<T>(
+    stream: Buffer,
+    ends: readonly number[],
+    read: PlaintextReader<T>,
+  ): (T | undefined)[] {
+    const padded = this.#cbc.decrypt(stream);
     let start = 0;
     return ends.map((end) => {
       const from = start + BLOCK_BYTES;
@@ -115,6 +155,11 @@ export class CbcHmac implements Aead {
 /** IV and padded ciphertext, without the tag. */
 function sealedBytes(plaintextBytes: number): number {
   return BLOCK_BYTES + (Math.floor(plaintextBytes / BLOCK_BYTES) + 1) * BLOCK_BYTES;
+}
+
+/** A loop, because Buffer#copy makes a view for a part of a buffer. */
+function copyTag(source: Buffer, at: number, target: Buffer): void {
+  for (let i = 0; i < CBC_TAG_BYTES; i++) target[i] = source[at + i] as number;
 }
 
 /** Constant-time for the 32 bytes: the time does not depend on where the first difference is. */

@@ -9,7 +9,10 @@ import { writeLatin1 } from "../fast-buffer.ts";
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
 const LENGTH_BYTES = 8;
-const SMALL_BODY_BYTES = 1024;
+/** Bodies up to this length, tag not counted, are hashed without an allocation. */
+export const SMALL_BODY_BYTES = 1024;
+/** Room behind a body: its length, or the tag that stands there before. */
+const SPARE_BYTES = 64;
 
 export interface HmacHash {
   readonly name: "sha256" | "sha512";
@@ -27,11 +30,14 @@ export class BodyHmac {
   #inner: Buffer;
   readonly #outer: Buffer;
   #associatedData: Buffer | undefined;
+  /** A copy of what stands in front of the body, to mend it with. */
+  #prefix: Buffer = Buffer.alloc(0);
   /** Its length in bits, 64-bit big-endian: RFC 7518 calls it AL. */
   readonly #associatedDataBits: Buffer = Buffer.alloc(LENGTH_BYTES);
   #bodyAt = 0;
   /** Views of `#inner` by body length / 16: making one costs 60 to 100 ns. */
   #views: (Buffer | undefined)[] = [];
+  #bodyViews: (Buffer | undefined)[] = [];
 
   /** `key` is at most a block long; it is copied. */
   constructor(algorithm: HmacHash, key: Buffer) {
@@ -50,12 +56,41 @@ export class BodyHmac {
     return body.length <= SMALL_BODY_BYTES ? this.#digestSmall(body) : this.#digestLarge(body);
   }
 
+  /**
+   * The buffer, and where in it, a body of at most {@link SMALL_BODY_BYTES} can be decoded for
+   * {@link BodyHmac.digestDecoded}; what stands before it may be overwritten by an envelope's header.
+   */
+  bodyTarget(associatedData: Buffer): { readonly buffer: Buffer; readonly at: number } {
+    if (associatedData !== this.#associatedData) this.#bind(associatedData);
+    return { buffer: this.#inner, at: this.#bodyAt };
+  }
+
+  /** {@link BodyHmac.digest} of a body that was decoded into place; the bytes behind it are overwritten. */
+  digestDecoded(lengthBytes: number): string {
+    this.#inner.set(this.#prefix);
+    return this.#digestInPlace(lengthBytes);
+  }
+
+  /** The decoded body; valid until the next one. */
+  decodedBody(lengthBytes: number): Buffer {
+    return (this.#bodyViews[lengthBytes >>> 4] ??= this.#inner.subarray(
+      this.#bodyAt,
+      this.#bodyAt + lengthBytes,
+    ));
+  }
+
   #digestSmall(body: Buffer): string {
-    const inner = this.#inner;
-    const lengthAt = this.#bodyAt + body.length;
-    inner.set(body, this.#bodyAt);
-    inner.set(this.#associatedDataBits, lengthAt);
-    const view = (this.#views[body.length >>> 4] ??= inner.subarray(0, lengthAt + LENGTH_BYTES));
+    this.#inner.set(body, this.#bodyAt);
+    return this.#digestInPlace(body.length);
+  }
+
+  #digestInPlace(lengthBytes: number): string {
+    const lengthAt = this.#bodyAt + lengthBytes;
+    this.#inner.set(this.#associatedDataBits, lengthAt);
+    const view = (this.#views[lengthBytes >>> 4] ??= this.#inner.subarray(
+      0,
+      lengthAt + LENGTH_BYTES,
+    ));
     return this.#finish(hash(this.#hash.name, view, "binary"));
   }
 
@@ -78,17 +113,19 @@ export class BodyHmac {
   #bind(associatedData: Buffer): void {
     const { blockBytes } = this.#hash;
     const bodyAt = blockBytes + associatedData.length;
-    const sizeBytes = bodyAt + SMALL_BODY_BYTES + LENGTH_BYTES;
+    const sizeBytes = bodyAt + SMALL_BODY_BYTES + SPARE_BYTES;
     if (bodyAt !== this.#bodyAt) {
       const grown = Buffer.alloc(sizeBytes);
       grown.set(this.#inner.subarray(0, blockBytes));
       this.#inner.fill(0);
       this.#inner = grown;
       this.#views = [];
+      this.#bodyViews = [];
       this.#bodyAt = bodyAt;
     }
     this.#inner.set(associatedData, blockBytes);
     this.#associatedDataBits.writeBigUInt64BE(BigInt(associatedData.length) * 8n);
+    this.#prefix = Buffer.from(this.#inner.subarray(0, bodyAt));
     this.#associatedData = associatedData;
   }
 }
