@@ -81,18 +81,22 @@ describe("the PostgreSQL of the tests", function () {
       expect(await first.query("SELECT 1 AS one")).to.deep.equal([{ one: 1 }]);
     });
 
-    const endings = [
-      ["success", 0],
-      ["a failing test", 1],
-      ["an uncaught exception", 1],
-      ["process.exit", 3],
-      ["SIGINT", 130],
-      ["SIGTERM", 143],
-      ["SIGINT during the start", 130],
-    ] as const;
-    for (const [ending, code] of endings) {
+    // Mocha passes a signal to its second process and adds a SIGTERM: which of them ends it is a race.
+    const bySignal = [130, 143];
+    const endings: [ending: string, codes: number[]][] = [
+      ["success", [0]],
+      ["a failing test", [1]],
+      ["an uncaught exception", [1]],
+      ["process.exit", [3]],
+      ["SIGINT", bySignal],
+      ["SIGTERM", bySignal],
+      ["SIGINT during the start", bySignal],
+    ];
+    for (const [ending, codes] of endings) {
       it(`is gone, with its folder, after a run that ends by ${ending}`, async () => {
-        expect(await runMocha(ending)).to.deep.equal({ code, left: [], listening: false });
+        const { code, ...rest } = await runMocha(ending);
+        expect(code).to.be.oneOf(codes);
+        expect(rest).to.deep.equal({ left: [], listening: false });
       });
     }
 
