@@ -37,6 +37,7 @@ class PgModel implements ConformanceModel {
   private constructor(pool: pg.Pool, definition: ConformanceDefinition) {
     const { name, keyring, fields } = definition;
     this.#pool = pool;
+    pool.on("error", () => {}); // dropping the database ends connections that are still closing
     this.#table = `"${name}"`;
     this.#jsonFields = new Set();
     this.#ciphers = new Map();

@@ -62,6 +62,8 @@ export class BodyHmac {
    */
   bodyTarget(associatedData: Buffer): { readonly buffer: Buffer; readonly at: number } {
     if (associatedData !== this.#associatedData) this.#bind(associatedData);
+    // A header decoded in front of the body leaves its end damaged, whatever happens next: bind anew after this.
+    this.#associatedData = undefined;
     return { buffer: this.#inner, at: this.#bodyAt };
   }
 
