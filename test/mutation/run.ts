@@ -10,6 +10,7 @@ import { findMutants, type Mutant } from "./mutants.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const SOURCE = "packages/crypto/src";
 const FILES = [
+  "base64.ts",
   "envelope.ts",
   "envelope-sealer.ts",
   "envelope-opener.ts",
@@ -27,6 +28,7 @@ const FILES = [
 /** Fastest and sharpest first, because the first failure ends a run. */
 const TESTS = [
   "known-answer",
+  "base64",
   "edge-cases",
   "keyring",
   "keyset",

@@ -49,7 +49,7 @@ export async function findInServer(database: TestDatabase, marker: string): Prom
   );
   await database.query("CHECKPOINT");
   const hits = [
-    ...findIn("the server's log", Buffer.from(database.serverLog()), marker),
+    ...findIn("the server's log", Buffer.from(await database.completeServerLog()), marker),
     ...findIn(
       "statistics",
       Buffer.from(statistics.map(({ text }) => String(text)).join("\n")),

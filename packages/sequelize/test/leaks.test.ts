@@ -144,13 +144,11 @@ describe("plaintext under Sequelize", () => {
     await run(`SELECT '${Buffer.from(`..${CONTROL}`).toString("base64")}'`);
     await opened.database.query("ANALYZE control");
     const places = (await findInServer(opened.database, CONTROL)).join("\n");
-    expect(places)
-      .to.include("the server's log (UTF-8)")
-      .and.include("the server's log (base64 at 2)")
-      .and.include("statistics");
-    if (opened.database.dataDirectory)
-      expect(places)
-        .to.include("pg_wal")
-        .and.match(/\/base\/\d+\/\d+ \(UTF-8\)/);
+    expect(places).to.include("statistics");
+    if (opened.database.dataDirectory === undefined) return; // files and log of DATABASE_URL's server are not ours
+    expect(places).to.include("the server's log (UTF-8)");
+    expect(places).to.include("the server's log (base64 at 2)");
+    expect(places).to.include("pg_wal");
+    expect(places).to.match(/\/base\/\d+\/\d+ \(UTF-8\)/);
   });
 });
