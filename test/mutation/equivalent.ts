@@ -122,6 +122,11 @@ export const EQUIVALENT: readonly EquivalentMutant[] = [
     change: "0 -> 1",
     why: "One byte is no envelope either.",
   },
+  { file: "envelope-opener.ts", code: "const MAX_TEXTS", why: SIZE },
+  { file: "envelope-opener.ts", code: "const MIN_TEXTS", why: SIZE },
+  { file: "envelope-opener.ts", code: "const MAX_SHORT_TEXT", why: SIZE },
+  { file: "envelope-opener.ts", code: "texts.length < MAX_TEXTS", why: SIZE },
+  { file: "envelope-opener.ts", code: "if (texts.length < MIN_TEXTS)", why: SIZE },
   {
     file: "keyring.ts",
     code: ".test(id) ? this.#byNumber",
