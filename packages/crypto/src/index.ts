@@ -56,7 +56,14 @@ export {
   type WrappedKeysetOptions,
 } from "./key-source.ts";
 export { Keyring, type KeyringInput } from "./keyring.ts";
-export { wrapKeyset, type KeysetEntry, type KeysetJson, type KeyWrapper } from "./keyset.ts";
+export {
+  keyringFromKeyset,
+  parseKeyset,
+  wrapKeyset,
+  type KeysetEntry,
+  type KeysetJson,
+  type KeyWrapper,
+} from "./keyset.ts";
 export type { Normalizer, NormalizerName } from "./normalize.ts";
 export type { PadOption } from "./padding.ts";
 export {
