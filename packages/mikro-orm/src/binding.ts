@@ -1,0 +1,170 @@
+// Which property of which entity a Type instance converts for. MikroORM tells a type by assigning `meta` and `prop`
+// at discovery, copies instances deeply, and lets one instance serve several properties; each property needs its own.
+import {
+  ColumnCipher,
+  ConfigError,
+  defaultKeyring,
+  UnsupportedQueryError,
+  type ColumnContext,
+  type EncryptionOptions,
+  type KeyringInput,
+  type ValueCodec,
+} from "@fieldseal/crypto";
+import {
+  columnOf,
+  configuredKeyring,
+  embeddedOrigin,
+  isInsideDocument,
+  tableOf,
+  type Meta,
+  type Property,
+} from "./mikro-orm-internals.ts";
+import type { Sealed } from "./sealed.ts";
+
+/** An encrypted type, without its class: encrypted-column-type.ts imports this file. */
+export interface BoundType {
+  readonly codec: ValueCodec<unknown>;
+  readonly options: EncryptionOptions;
+  /** Serves a property of an embeddable, inline or stored as JSON. */
+  isEmbedded: boolean;
+  platform?: unknown;
+  meta?: unknown;
+  clone(): BoundType;
+  toCanonical(value: unknown): string;
+  fromCanonical(canonical: string): unknown;
+  cell(canonical: string): Sealed;
+}
+
+export interface Binding {
+  readonly meta: Meta;
+  readonly prop: Property;
+  /** `User.email`, for messages. */
+  readonly label: string;
+  cipher?: ColumnCipher<unknown>;
+}
+
+const bindings = new WeakMap<object, Binding>();
+
+export function bindingOf(type: BoundType): Binding | undefined {
+  return bindings.get(type);
+}
+
+/** The encrypted type of a property; undefined when it has another one. */
+export function encryptedTypeOf(prop: Property | undefined): BoundType | undefined {
+  const type = prop?.customType as unknown as BoundType | undefined;
+  return type && bindings.has(type) ? type : undefined;
+}
+
+/**
+ * Called where MikroORM assigns `prop`. An instance that already serves another property is left to that one; this
+ * property gets a copy.
+ *
+ * @throws {@link ConfigError} `ERR_CONFIG_OPTION` for what cannot be encrypted
+ */
+export function bind(type: BoundType, prop: Property): void {
+  const meta = type.meta as Meta;
+  const label = `${meta.className}.${prop.name}`;
+  refuseUnsupported(meta, prop, label);
+  refuseOptions(type, label);
+  const current = bindings.get(type);
+  if (current !== undefined && current.label !== label) {
+    const copy = type.clone();
+    copy.platform = type.platform;
+    copy.meta = meta;
+    prop.customType = copy as never;
+    bind(copy, prop);
+    return;
+  }
+  type.isEmbedded = embeddedOrigin(meta, prop) !== undefined;
+  bindings.set(type, { meta, prop, label });
+  if (type.options.blindIndex !== undefined && isInsideDocument(meta, prop)) {
+    refuse(label, "a blind index inside an embeddable stored as JSON; embed it inline");
+  }
+}
+
+/** A bare `default: undefined` is set by MikroORM itself. */
+function refuseUnsupported(meta: Meta, prop: Property, label: string): void {
+  if (prop.primary === true) {
+    refuse(
+      label,
+      "an encrypted primary key; encrypt another property, keys are looked up and joined",
+    );
+  }
+  if (prop.array === true) {
+    refuse(label, "an array of encrypted values; use EncryptedJSONType for the whole array");
+  }
+  // Before defaults: MikroORM gives version properties one.
+  if (prop.version === true || (meta.versionProperty as unknown) === prop.name) {
+    refuse(label, "an encrypted version property");
+  }
+  const { default: value, defaultRaw } = prop as { default?: unknown; defaultRaw?: unknown };
+  if (
+    (value !== undefined && value !== null) ||
+    (defaultRaw !== undefined && defaultRaw !== null)
+  ) {
+    refuse(label, "a default in SQL, which would store plaintext; use onCreate");
+  }
+}
+
+/** The table's name may not be known yet, but the options are. */
+function refuseOptions({ codec, options }: BoundType, label: string): void {
+  const defaultContext = { table: "unknown", column: "unknown" };
+  void new ColumnCipher({ codec, label, options, defaultContext }).label;
+}
+
+function refuse(label: string, what: string): never {
+  throw new ConfigError("ERR_CONFIG_OPTION", `${label} asks for ${what}.`);
+}
+
+/**
+ * The cipher of the property that this instance converts for, made at first use: discovery, schema tools and
+ * migrations need no key.
+ * @throws {@link ConfigError} `ERR_CONFIG_NOT_INSTALLED` outside of an entity
+ */
+export function cipherOf<T = unknown>(type: BoundType): ColumnCipher<T> {
+  const binding = bindings.get(type);
+  if (binding === undefined) {
+    throw new ConfigError(
+      "ERR_CONFIG_NOT_INSTALLED",
+      `${type.constructor.name} was used outside of an entity that MikroORM discovered.`,
+    );
+  }
+  return (binding.cipher ??= newCipher(type, binding)) as ColumnCipher<T>;
+}
+
+function newCipher(type: BoundType, { meta, prop, label }: Binding): ColumnCipher<unknown> {
+  // Once: looking into the configuration for every value costs as much as a tenth of its encryption.
+  const configured = configuredKeyring(type.platform as never) as KeyringInput | undefined;
+  return new ColumnCipher({
+    codec: type.codec,
+    label,
+    options: type.options,
+    defaultContext: contextOf(meta, prop),
+    defaultKeyring: configured ?? defaultKeyring,
+  });
+}
+
+/**
+ * Table (without schema) and column, as in the Sequelize adapter, so that one table serves both. Properties of an
+ * embeddable are bound to the embeddable's class instead: conditions on them are converted by its own type instance,
+ * which knows no owner.
+ */
+function contextOf(meta: Meta, prop: Property): ColumnContext {
+  const origin = embeddedOrigin(meta, prop);
+  return origin
+    ? { table: origin.className, column: origin.property }
+    : { table: tableOf(meta), column: columnOf(prop) };
+}
+
+/** The error for a question that ciphertext cannot answer, with the way out that fits the column. */
+export function unsupportedQuery(type: BoundType, problem: string): UnsupportedQueryError {
+  const { meta, prop, label } = bindings.get(type) ?? {};
+  const isSearchable = type.options.deterministic === true || type.options.blindIndex !== undefined;
+  const advice = isSearchable
+    ? "It can be searched by equality only; do the rest after loading."
+    : "Declare it deterministic or give it a blindIndex to search by equality; do the rest after loading.";
+  return new UnsupportedQueryError(`${label} is encrypted and ${problem}. ${advice}`, {
+    ...(meta && { model: meta.className }),
+    ...(prop && { field: prop.name }),
+  });
+}

@@ -1,0 +1,174 @@
+// What the four types have in common: conversion between values, deferred cells and what the database holds.
+import type { EncryptionOptions, Stored, StoredInput, ValueCodec } from "@fieldseal/crypto";
+import { Type } from "@mikro-orm/core";
+import { bind, bindingOf, cipherOf, unsupportedQuery } from "./binding.ts";
+import { companionOf } from "./companion.ts";
+import { installOnDriver } from "./driver-hooks.ts";
+import {
+  driverOf,
+  isRawSql,
+  type ConversionContext,
+  type Property,
+} from "./mikro-orm-internals.ts";
+import { DeterministicTerm, IndexTerm } from "./search-term.ts";
+import { EmbeddedSealed, Sealed } from "./sealed.ts";
+import { isShortIndex } from "./short-index.ts";
+
+const EQUALITY = new Set<string | undefined>([undefined, "$eq", "$ne", "$in", "$nin"]);
+
+/** Base of the encrypted types. Not for subclassing outside of this package. */
+export abstract class EncryptedColumnType<T> extends Type<T, string> {
+  /**
+   * Options and codec, behind a function: MikroORM copies type instances property by property without running the
+   * constructor, which keeps functions and loses private state.
+   */
+  readonly settings: () => {
+    readonly codec: ValueCodec<T>;
+    readonly options: EncryptionOptions;
+  };
+
+  isEmbedded = false;
+
+  constructor(codec: ValueCodec<T>, options: EncryptionOptions = {}) {
+    super();
+    this.settings = () => ({ codec, options });
+    // The base class declares a field, which would hide the accessor below.
+    delete (this as { prop?: unknown }).prop;
+  }
+
+  get codec(): ValueCodec<T> {
+    return this.settings().codec;
+  }
+
+  get options(): EncryptionOptions {
+    return this.settings().options;
+  }
+
+  /** A type of the same options that serves no property yet. */
+  clone(): this {
+    const copy = Object.create(Object.getPrototypeOf(this) as object) as this;
+    (copy as { settings: unknown }).settings = this.settings;
+    copy.isEmbedded = false;
+    return copy;
+  }
+
+  sealCanonical(canonical: string): Stored {
+    return cipherOf<T>(this).seal(this.fromCanonical(canonical));
+  }
+
+  /** A comparable, reversible form: text and JSON text as they are, bytes one character each. */
+  toCanonical(value: T): string {
+    const label = bindingOf(this)?.label ?? this.constructor.name;
+    const encoded = this.codec.encode(value, label);
+    return typeof encoded === "string" ? encoded : latin1(encoded);
+  }
+
+  abstract fromCanonical(canonical: string): T;
+
+  /** Also given cells, `null` and `raw(...)`; the parameter's type is what MikroORM infers the property's from. */
+  override convertToDatabaseValue(
+    value: T,
+    _platform?: unknown,
+    context: ConversionContext = {},
+  ): string {
+    if (value === null || value === undefined || isRawSql(value)) return value as never;
+    if (context.mode === "query") return searchTerm(this, value, context.key) as never;
+    if (value instanceof Sealed) return value as never;
+    return this.cell(this.toCanonical(value)) as never;
+  }
+
+  override convertToJSValue(value: unknown): T {
+    if (value === null || value === undefined) return value as never;
+    if (value instanceof Sealed) return this.fromCanonical(value.canonical);
+    return cipherOf<T>(this).open(storedInput(value));
+  }
+
+  /** Both sides may be cells, or what the database returned; anything else is compared by identity. */
+  override compareValues(a: unknown, b: unknown): boolean {
+    if (a === b) return true;
+    const first = canonicalOf(this, a);
+    const second = canonicalOf(this, b);
+    if (first === undefined || second === undefined) return false;
+    return first === second || this.areEqual(first, second);
+  }
+
+  /** Beyond equality of the canonical forms; overridden for JSON, where the order of keys does not count. */
+  protected areEqual(_first: string, _second: string): boolean {
+    return false;
+  }
+
+  /** A cell of this column. */
+  cell(canonical: string): Sealed {
+    return this.isEmbedded ? new EmbeddedSealed(this, canonical) : new Sealed(this, canonical);
+  }
+
+  /** MikroORM compares snapshots of what the database returned: with this they hold cells, and compare cheaply. */
+  override ensureComparable(): boolean {
+    return true;
+  }
+
+  /** Not "any": its deep comparison and cloning would take cells apart. */
+  override compareAsType(): string {
+    return "string";
+  }
+
+  override getColumnType(): string {
+    return (this.options.storage ?? this.codec.storage) === "binary" ? "bytea" : "text";
+  }
+}
+
+Object.defineProperty(EncryptedColumnType.prototype, "prop", {
+  configurable: true,
+  get(this: EncryptedColumnType<unknown>): Property | undefined {
+    return bindingOf(this)?.prop;
+  },
+  set(this: EncryptedColumnType<unknown>, prop: Property | undefined) {
+    if (prop === undefined || prop === null) return;
+    bind(this, prop);
+    if (this.platform) installOnDriver(driverOf(this.platform));
+  },
+});
+
+/** Functions, not private methods: those are missing from MikroORM's copies of a type. */
+function canonicalOf<T>(type: EncryptedColumnType<T>, value: unknown): string | undefined {
+  if (value instanceof Sealed) return value.canonical;
+  const isStored = typeof value === "string" || value instanceof Uint8Array;
+  return isStored ? type.toCanonical(cipherOf<T>(type).open(storedInput(value))) : undefined;
+}
+
+function searchTerm<T>(
+  type: EncryptedColumnType<T>,
+  value: T | Sealed,
+  operator: string | undefined,
+): unknown {
+  if (operator === "$exists") return value;
+  const cipher = cipherOf<T>(type);
+  const isSearchable = cipher.isDeterministic || cipher.blindIndex !== undefined;
+  if (!isSearchable || !EQUALITY.has(operator)) {
+    throw unsupportedQuery(type, `cannot be compared by ${operator ?? "equality"}`);
+  }
+  const plain = value instanceof Sealed ? type.fromCanonical(value.canonical) : value;
+  if (cipher.isDeterministic) {
+    return new DeterministicTerm(cipher.searchTerms(plain), operator ?? "$eq");
+  }
+  if (isShortIndex(cipher)) {
+    throw unsupportedQuery(
+      type,
+      "has a blind index of few bits, whose matches must be compared: use em.find, findOne, count, nativeUpdate or " +
+        "nativeDelete and not a query builder; its values cannot be looked for here",
+    );
+  }
+  return new IndexTerm(cipher.indexTokens(plain), companionOf(type), cipher.label);
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+/** Drivers give bytes as a Buffer, or as text `\x…` inside rows that come as JSON. */
+function storedInput(value: unknown): StoredInput {
+  if (typeof value === "string" && value.startsWith("\\x")) {
+    return Buffer.from(value.slice(2), "hex");
+  }
+  return value as StoredInput;
+}

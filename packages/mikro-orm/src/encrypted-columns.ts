@@ -1,0 +1,88 @@
+// The entities as the re-encryption engine and the command see them, and the constraint that keeps plaintext out.
+import type { EncryptedColumn } from "@fieldseal/crypto";
+import type { MikroORM } from "@mikro-orm/core";
+import { cipherOf, encryptedTypeOf } from "./binding.ts";
+import {
+  allMetadata,
+  columnOf,
+  isInsideDocument,
+  tableOf,
+  type Meta,
+  type Property,
+} from "./mikro-orm-internals.ts";
+
+/**
+ * Every encrypted column of every entity of this instance. Values inside embeddables that are stored as JSON have
+ * no column of their own and are not among them.
+ */
+export function encryptedColumns(orm: MikroORM<never>): EncryptedColumn[] {
+  const columns = allMetadata(orm)
+    .filter((meta) => !meta.embeddable && !meta.virtual && !meta.abstract)
+    .flatMap((meta) => columnsOf(orm, meta));
+  // Entities of single-table inheritance share columns.
+  const byColumn = new Map(columns.map((column) => [locationOf(column), column]));
+  return [...byColumn.values()];
+}
+
+function columnsOf(orm: MikroORM<never>, meta: Meta): EncryptedColumn[] {
+  return Object.values<Property>(meta.properties as never).flatMap((prop) => {
+    const type = encryptedTypeOf(prop);
+    const isColumn = prop.persist !== false && !isInsideDocument(meta, prop);
+    if (!type || !isColumn) return [];
+    return [
+      {
+        model: meta.className,
+        field: prop.name,
+        schema: schemaOf(orm, meta),
+        table: tableOf(meta),
+        column: columnOf(prop),
+        primaryKey: meta.primaryKeys.flatMap(
+          (name) => (meta.properties[name] as unknown as Property).fieldNames,
+        ),
+        isNullable: prop.nullable === true,
+        cipher: cipherOf(type),
+      },
+    ];
+  });
+}
+
+function schemaOf(orm: MikroORM<never>, meta: Meta): string | undefined {
+  if (meta.schema && meta.schema !== "*") return meta.schema;
+  return orm.config.get("schema") ?? undefined;
+}
+
+function locationOf({ schema, table, column }: EncryptedColumn): string {
+  return JSON.stringify([schema, table, column]);
+}
+
+/** Base64 of the magic and at least a header; `~` and not LIKE, which PostgreSQL rewrites: an endless schema diff. */
+const TEXT_PATTERN = "^9V6h[A-Za-z0-9+/]{8,}={0,2}$";
+const BINARY_MAGIC = "\\xf55ea1";
+
+export interface EnvelopeCheck {
+  readonly name: string;
+  readonly expression: string;
+}
+
+/**
+ * A CHECK constraint for the entity's `checks`: raw SQL, other programs and mistakes can then store NULL and envelopes
+ * in this column, nothing else. Not for columns that still hold plaintext or legacy values.
+ *
+ * @param column name of the column
+ * @example
+ * ```ts
+ * const User = defineEntity({
+ *   name: "User",
+ *   properties: { id: p.integer().primary(), email: p.type(EncryptedType) },
+ *   checks: [envelopeCheck("email")],
+ * });
+ * ```
+ */
+export function envelopeCheck(column: string, storage: "text" | "binary" = "text"): EnvelopeCheck {
+  const quoted = `"${column.replaceAll('"', '""')}"`;
+  const expression =
+    storage === "text"
+      ? `${quoted} ~ '${TEXT_PATTERN}'`
+      : `substr(${quoted}, 1, 3) = '${BINARY_MAGIC}'::bytea`;
+  return { name: `${column}_encrypted`, expression };
+}

@@ -1,0 +1,73 @@
+// Kysely with `convertValues`: MikroORM converts the values of comparisons as it converts what is written. Behind it,
+// this plugin finds the cells that ended up in comparisons: deterministic ones become a list of stored forms, one per
+// live key; others are refused, because they would silently find nothing.
+import { cipherOf, unsupportedQuery, type BoundType } from "./binding.ts";
+import type { KyselyLike } from "./mikro-orm-internals.ts";
+import { Sealed } from "./sealed.ts";
+
+type Node = Readonly<Record<string, unknown>> & { readonly kind: string };
+
+const LIST_OPERATORS: Readonly<Record<string, string>> = {
+  "=": "in",
+  "==": "in",
+  in: "in",
+  "!=": "not in",
+  "<>": "not in",
+  "not in": "not in",
+};
+
+export function guardKysely(kysely: KyselyLike): KyselyLike {
+  return kysely.withPlugin({
+    transformQuery: ({ node }) => guarded(node) as never,
+    transformResult: async ({ result }) => result,
+  });
+}
+
+/** Nodes are immutable: what changes is copied. */
+function guarded(value: unknown): unknown {
+  if (Array.isArray(value)) return mapped(value);
+  if (!isNode(value)) return value;
+  if (value.kind === "BinaryOperationNode") {
+    const cells = cellsOf(value.rightOperand);
+    if (cells.length > 0) return comparison(value, cells);
+  }
+  const entries = Object.entries(value).map(([key, child]) => [key, guarded(child)] as const);
+  return entries.every(([key, child]) => child === value[key])
+    ? value
+    : Object.fromEntries(entries);
+}
+
+function mapped(items: readonly unknown[]): readonly unknown[] {
+  const results = items.map(guarded);
+  return results.every((result, i) => result === items[i]) ? items : results;
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === "object" && value !== null && typeof (value as Node).kind === "string";
+}
+
+/** The cells of a value, or of a list of values. */
+function cellsOf(operand: unknown): Sealed[] {
+  if (!isNode(operand)) return [];
+  const { value, values } = operand as { value?: unknown; values?: readonly unknown[] };
+  const candidates = values ?? [value];
+  return candidates
+    .map((item) => (isNode(item) ? item.value : item))
+    .filter((item) => item instanceof Sealed);
+}
+
+function comparison(node: Node, cells: readonly Sealed[]): Node {
+  const type = (cells[0] as Sealed).type as unknown as BoundType;
+  const { operator } = node.operator as { readonly operator: string };
+  const list = LIST_OPERATORS[operator];
+  const cipher = cipherOf(type);
+  if (!cipher.isDeterministic || list === undefined) {
+    throw unsupportedQuery(type, `cannot be compared by "${operator}" in Kysely`);
+  }
+  const values = cells.flatMap((cell) => cipher.searchTerms(type.fromCanonical(cell.canonical)));
+  return {
+    ...node,
+    operator: { kind: "OperatorNode", operator: list },
+    rightOperand: { kind: "PrimitiveValueListNode", values },
+  };
+}

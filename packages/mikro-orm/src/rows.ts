@@ -1,0 +1,142 @@
+// Rows on their way to the database: values become encrypted cells, a column at a time, and the tokens of blind
+// indexes are put beside them.
+import { DecryptError, KeyError, type StoredInput } from "@fieldseal/crypto";
+import { cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
+import { companionOf } from "./companion.ts";
+import { isRawSql, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
+import { Sealed } from "./sealed.ts";
+
+export type Properties = Readonly<Record<string, Property>>;
+
+interface EncryptedProperty {
+  readonly name: string;
+  readonly type: BoundType;
+}
+
+interface Encryption {
+  readonly encrypted: readonly EncryptedProperty[];
+  /** Embeddables with encrypted properties at any depth. */
+  readonly embedded: readonly Property[];
+}
+
+const encryptions = new WeakMap<object, Encryption>();
+
+function encryptionOf(properties: Properties): Encryption {
+  let encryption = encryptions.get(properties);
+  if (encryption === undefined) {
+    // By key, which inside of an embeddable is the short name.
+    const encrypted = Object.entries(properties).flatMap(([name, prop]) => {
+      const type = encryptedTypeOf(prop);
+      return type ? [{ name, type }] : [];
+    });
+    const embedded = Object.values(properties).filter(({ embeddedProps }) => {
+      if (!embeddedProps) return false;
+      const inner = encryptionOf(embeddedProps as Properties);
+      return inner.encrypted.length > 0 || inner.embedded.length > 0;
+    });
+    encryptions.set(properties, (encryption = { encrypted, embedded }));
+  }
+  return encryption;
+}
+
+/**
+ * The rows with encrypted cells in place of values, and tokens. Encrypted here and not where SQL is made, so that an
+ * error is ours, and one cipher call does for a column. Copies: a row may become a snapshot, in which a token that
+ * the entity does not have would look like a change.
+ */
+export function encryptRows(properties: Properties, rows: readonly Row[]): readonly Row[] {
+  const { encrypted, embedded } = encryptionOf(properties);
+  const isPresent = ({ name }: { readonly name: string }): boolean =>
+    rows.some((row) => row[name] !== undefined);
+  const [columns, embeddables] = [encrypted.filter(isPresent), embedded.filter(isPresent)];
+  if (columns.length === 0 && embeddables.length === 0) return rows;
+  const copies = rows.map((row) => ({ ...row }));
+  for (const property of columns) encryptColumn(property, copies);
+  // MikroORM puts what it cannot place (an inline embeddable in insertMany, say) into SQL as it is, and then fails.
+  for (const { name, embeddedProps } of embeddables) {
+    for (const row of copies) row[name] = encryptEmbedded(embeddedProps as Properties, row[name]);
+  }
+  return copies;
+}
+
+function encryptEmbedded(properties: Properties, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((item) => encryptEmbedded(properties, item));
+  const isRow = typeof value === "object" && value !== null && !isRawSql(value);
+  return isRow ? encryptRows(properties, [value as Row])[0] : value;
+}
+
+function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]): void {
+  const companion = type.options.blindIndex && companionOf(type);
+  const cells: Sealed[] = [];
+  for (const row of rows) {
+    const value = row[name];
+    if (value === undefined) continue;
+    if (value === null || isRawSql(value)) {
+      // SQL of the user's own has no token: better not found by the index than found for a wrong value.
+      if (companion !== undefined) row[companion] = null;
+      continue;
+    }
+    const cell = value instanceof Sealed ? value : type.cell(type.toCanonical(value));
+    row[name] = cell;
+    cells.push(cell);
+    if (companion !== undefined) row[companion] = indexToken(type, cell);
+  }
+  encryptCells(type, cells);
+}
+
+function indexToken(type: BoundType, cell: Sealed): string {
+  return cipherOf(type).indexToken(type.fromCanonical(cell.canonical));
+}
+
+function encryptCells(type: BoundType, cells: readonly Sealed[]): void {
+  const pending = cells.filter((cell) => !cell.isEncrypted);
+  if (pending.length === 0) return;
+  const values = pending.map((cell) => type.fromCanonical(cell.canonical));
+  const stored = cipherOf(type).sealMany(values);
+  pending.forEach((cell, i) => cell.keep(stored[i] as string | Buffer));
+}
+
+/**
+ * Decrypts the text columns of a result in place, a column at a time, before MikroORM converts value by value: each
+ * then arrives as a cell that knows its plaintext. Other types gain nothing, because a cell costs them a conversion.
+ */
+export function openRows(meta: Meta, rows: readonly Row[]): void {
+  if (rows.length < MIN_ROWS) return;
+  for (const { name, type } of encryptionOf(meta.properties).encrypted) {
+    if (type.codec.content !== "text" || !rows.some((row) => typeof row[name] === "string"))
+      continue;
+    try {
+      openColumn(type, name, rows);
+    } catch (error) {
+      throw withPrimaryKey(error, meta, rows);
+    }
+  }
+}
+
+/** Fewer gain nothing. */
+const MIN_ROWS = 4;
+
+function openColumn(type: BoundType, name: string, rows: readonly Row[]): void {
+  const stored = rows.map((row) => row[name] as StoredInput | null | undefined);
+  const values = cipherOf<string>(type).openMany(stored);
+  for (let i = 0; i < rows.length; i++) {
+    const value = values[i];
+    if (value === null || value === undefined) continue;
+    (rows[i] as Row)[name] = type.cell(value);
+  }
+}
+
+/** The same error with the primary key of the row it stands in, where the result shows it. */
+function withPrimaryKey(error: unknown, meta: Meta, rows: readonly Row[]): unknown {
+  const isKnown = error instanceof DecryptError || error instanceof KeyError;
+  if (!isKnown || error.position === undefined) return error;
+  const row = rows[error.position] ?? {};
+  return error.atRow(Object.fromEntries(meta.primaryKeys.map((name) => [name, row[name]])));
+}
+
+/** The names of the properties that hold tokens for these. */
+export function companionsOf(properties: Properties, names: readonly string[]): string[] {
+  return encryptionOf(properties)
+    .encrypted.filter(({ name, type }) => type.options.blindIndex && names.includes(name))
+    .map(({ type }) => companionOf(type));
+}

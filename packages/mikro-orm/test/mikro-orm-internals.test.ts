@@ -1,0 +1,75 @@
+// What we rely on in MikroORM and what it does not promise: one test per habit, on both versions.
+import { expect } from "chai";
+import { onBothVersions, person } from "./suite.ts";
+
+onBothVersions("MikroORM's internals", (suite) => {
+  it("write parameters into the SQL text, through toPrimitive in version 7 and toSqlString in version 6", () => {
+    const calls: string[] = [];
+    class Cell {
+      [Symbol.toPrimitive](hint: string): string {
+        calls.push(`toPrimitive ${hint}`);
+        return "'literal'";
+      }
+      toSqlString(): string {
+        calls.push("toSqlString");
+        return "'literal'";
+      }
+    }
+    const platform = suite.orm.em.getPlatform() as unknown as {
+      formatQuery(sql: string, parameters: unknown[]): string;
+    };
+    expect(platform.formatQuery("select ?", [new Cell()])).to.equal("select 'literal'");
+    expect(calls).to.deep.equal(
+      suite.version.number === 7 ? ["toPrimitive default"] : ["toSqlString"],
+    );
+  });
+
+  it("have the static methods that conditions pass", () => {
+    const { QueryHelper, EntityManager } = suite.version.core as unknown as Record<
+      string,
+      Record<string, unknown> & { prototype: Record<string, unknown> }
+    >;
+    expect(QueryHelper!.processWhere).to.be.a("function");
+    expect(QueryHelper!.findProperty).to.be.a("function");
+    expect(EntityManager!.prototype.processWhere).to.be.a("function");
+  });
+
+  it("have the driver methods that rows pass, and builders of a driver", () => {
+    const driver = suite.orm.em.getDriver() as unknown as Record<string, unknown>;
+    for (const name of ["nativeInsert", "nativeInsertMany", "nativeUpdate", "nativeUpdateMany"]) {
+      expect(driver[name], name).to.be.a("function");
+    }
+    const builder = suite.em().createQueryBuilder(suite.Person) as unknown as {
+      mainAlias: { meta?: unknown; metadata?: unknown };
+      merge: unknown;
+      groupBy: unknown;
+    };
+    expect(builder.mainAlias.meta ?? builder.mainAlias.metadata).to.be.an("object");
+    expect(builder.merge).to.be.a("function");
+    expect(builder.groupBy).to.be.a("function");
+  });
+
+  it("give a copied type its own property", () => {
+    const { properties } = suite.orm.getMetadata().get(suite.Person as never) as unknown as {
+      properties: Record<string, { customType: { prop: { name: string } } }>;
+    };
+    for (const name of ["email", "name", "nickname", "address_street"]) {
+      expect(properties[name]!.customType.prop.name).to.equal(name);
+    }
+  });
+
+  it("run user hooks before values are sealed", async () => {
+    const em = suite.em();
+    const hooks = {
+      getSubscribedEntities: () => [suite.Person],
+      beforeCreate: ({ entity }: { entity: { name: string } }) => {
+        entity.name = `${entity.name} by hook`;
+      },
+    };
+    em.getEventManager().registerSubscriber(hooks as never);
+    const one = em.create(suite.Person, person({ name: "named" }));
+    await em.persist(one).flush();
+    const loaded = await suite.em().findOneOrFail(suite.Person, { id: one.id });
+    expect(loaded.name).to.equal("named by hook");
+  });
+});
