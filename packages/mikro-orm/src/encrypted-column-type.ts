@@ -71,6 +71,10 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
     _platform?: unknown,
     context: ConversionContext = {},
   ): string {
+    // First, and short: at every flush each value of each managed entity comes here.
+    if (context.mode === "serialization" && typeof value === "string") {
+      return this.cell(this.toCanonical(value)) as never;
+    }
     if (value === null || value === undefined || isRawSql(value)) return value as never;
     if (context.mode === "query") return searchTerm(this, value, context.key) as never;
     if (value instanceof Sealed) return value as never;
@@ -85,6 +89,9 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
 
   /** Both sides may be cells, or what the database returned; anything else is compared by identity. */
   override compareValues(a: unknown, b: unknown): boolean {
+    if (a instanceof Sealed && b instanceof Sealed) {
+      return a.canonical === b.canonical || this.areEqual(a.canonical, b.canonical);
+    }
     if (a === b) return true;
     const first = canonicalOf(this, a);
     const second = canonicalOf(this, b);
