@@ -74,6 +74,14 @@ export class ColumnCipher<T> {
     this.#events = new ColumnEvents(this.context);
   }
 
+  /**
+   * Id of the key that new values are encrypted with.
+   * @throws {@link ConfigError} `ERR_CONFIG_NO_KEY`
+   */
+  get primaryKeyId(): string {
+    return this.#bind().keyring.primary.id;
+  }
+
   get isDeterministic(): boolean {
     return this.suite === "A256SIV";
   }

@@ -23,7 +23,10 @@ export type ErrorCode =
   | "ERR_KEY_SOURCE"
   | "ERR_DECRYPT_FAILED"
   | "ERR_DECRYPT_CONTENT"
-  | "ERR_QUERY_UNSUPPORTED";
+  | "ERR_QUERY_UNSUPPORTED"
+  | "ERR_MIGRATE_TARGET"
+  | "ERR_MIGRATE_STATE"
+  | "ERR_MIGRATE_POISON";
 
 /** Base of all errors that are not the calling code's own mistake. */
 export class EncryptionError extends Error {
@@ -148,5 +151,22 @@ export class UnsupportedQueryError extends EncryptionError {
     super("ERR_QUERY_UNSUPPORTED", message);
     this.model = target.model;
     this.field = target.field;
+  }
+}
+
+/** A re-encryption cannot start or go on. Nothing is lost: what was written is complete, and the run can be continued. */
+export class MigrationError extends EncryptionError {
+  override name = "MigrationError";
+  readonly table: string | undefined;
+  readonly runId: string | undefined;
+
+  constructor(
+    code: "ERR_MIGRATE_TARGET" | "ERR_MIGRATE_STATE" | "ERR_MIGRATE_POISON",
+    message: string,
+    details: { readonly table?: string | undefined; readonly runId?: string | undefined } = {},
+  ) {
+    super(code, message);
+    this.table = details.table;
+    this.runId = details.runId;
   }
 }

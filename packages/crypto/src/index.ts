@@ -39,6 +39,7 @@ export {
   DecryptError,
   EncryptionError,
   KeyError,
+  MigrationError,
   UnsupportedQueryError,
   ValueRangeError,
   ValueTypeError,

@@ -1,0 +1,189 @@
+// The command as a user starts it: a process of its own, on a real database.
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encryptString, generateRootKey, Keyring } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+
+const command = fileURLToPath(new URL("../src/fieldseal.ts", import.meta.url));
+const crypto = import.meta.resolve("@fieldseal/crypto");
+
+interface Result {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+describe("The command fieldseal", function () {
+  this.timeout(30_000);
+  let database: TestDatabase;
+  let folder: string;
+  const key = generateRootKey();
+  const keyring = Keyring.fromKey(key);
+  const everything: string[] = [];
+
+  before(async () => {
+    database = await createTestDatabase();
+    folder = mkdtempSync(join(tmpdir(), "fieldseal-"));
+    await database.query("create table users (id int primary key, email text)");
+    await database.query(
+      "insert into users select i, 'user' || i || '@secret.example' from generate_series(1, 300) i",
+    );
+    writeFileSync(
+      join(folder, "fieldseal.config.ts"),
+      `import { ColumnCipher, textCodec } from ${JSON.stringify(crypto)};
+const cipher: unknown = new ColumnCipher({ codec: textCodec, label: "User.email",
+  options: { plaintext: "accept" }, defaultContext: { table: "users", column: "email" } });
+export default { columns: () => [{ model: "User", field: "email", schema: undefined, table: "users",
+  column: "email", primaryKey: ["id"], isNullable: true, cipher }] };`,
+    );
+  });
+  after(async () => {
+    rmSync(folder, { recursive: true });
+    await database.drop();
+  });
+
+  function fieldseal(
+    parameters: readonly string[],
+    { env = {}, input = "" }: { env?: Record<string, string>; input?: string } = {},
+  ): Promise<Result> {
+    return new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        ["--conditions=@fieldseal/source", "--no-warnings", command, ...parameters],
+        {
+          cwd: folder,
+          env: { PATH: process.env.PATH, DATABASE_URL: database.url, ENCRYPTION_KEY: key, ...env },
+        },
+        (error, out, err) => {
+          everything.push(out, err);
+          resolve({ code: error === null ? 0 : Number(error.code), out, err });
+        },
+      );
+      child.stdin!.end(input);
+    });
+  }
+
+  const json = (result: Result): unknown => JSON.parse(result.out);
+
+  it("explains itself, and ends with 2 for what it does not know", async () => {
+    const help = await fieldseal(["--help"]);
+    expect(help.code).to.equal(0);
+    for (const name of ["keygen", "keys", "migrate", "rotate", "verify", "inspect", "doctor"]) {
+      expect(help.out).to.include(name);
+    }
+    expect((await fieldseal(["nonsense"])).code).to.equal(2);
+    expect((await fieldseal(["migrate", "run", "--batch-rows", "-1"])).code).to.equal(2);
+  });
+
+  it("makes a key: printed once, or in a new private file", async () => {
+    const printed = await fieldseal(["keygen"]);
+    expect(printed.out).to.match(/^[0-9a-f]{64}\n$/);
+    everything.splice(-2); // the only output that may hold a key
+    const path = join(folder, "key.env");
+    const written = await fieldseal(["keygen", "--env", "--out", path]);
+    expect(written.out).not.to.match(/[0-9a-f]{64}/);
+    expect(statSync(path).mode & 0o777).to.equal(0o600);
+    expect(readFileSync(path, "utf8")).to.match(/^ENCRYPTION_KEY=[0-9a-f]{64}\n$/);
+    const again = await fieldseal(["keygen", "--out", path]);
+    expect(again).to.include({ code: 3 });
+    expect(again.err).to.include("ERR_CONFIG_KEY_FILE").and.include("exists");
+  });
+
+  it("says what the database holds, encrypts it, and says so again", async () => {
+    const before = await fieldseal(["verify", "--json"]);
+    expect(before.code).to.equal(1);
+    const [finding] = json(before) as object[];
+    expect(finding).to.include({ plaintext: 300, isStrict: false });
+
+    const run = await fieldseal(["migrate", "run", "--batch-rows", "100"]);
+    expect(run).to.include({ code: 0 });
+    expect(run.out).to.match(/users: done, 300 rows written, 0 cannot be read/);
+    const [row] = await database.query("select email from users where id = 1");
+    expect(row!.email).to.match(/^9V6h/);
+
+    const after = await fieldseal(["verify"]);
+    expect(after).to.include({ code: 0 });
+    expect(after.out).to.match(new RegExp(`users\\.email +300 +${keyring.primary.id} 300 .*ok`));
+    const status = await fieldseal(["migrate", "status"]);
+    expect(status.out).to.match(/"users" +done/);
+  });
+
+  it("rotates, and retires a key only when nothing uses it", async () => {
+    const keyset = join(folder, "keyset.json");
+    await fieldseal(["keygen", "--keyset", keyset]);
+    const env = { ENCRYPTION_KEY: "", ENCRYPTION_KEYSET_FILE: keyset };
+    const [{ id: first }] = json(await fieldseal(["keys", "list", keyset, "--json"])) as [
+      { id: string },
+    ];
+    await database.query("update users set email = 'user' || id || '@secret.example'");
+    expect((await fieldseal(["rotate"], { env })).code).to.equal(0);
+
+    const { id: second } = json(await fieldseal(["keys", "add", keyset, "--json"])) as {
+      id: string;
+    };
+    expect((await fieldseal(["keys", "promote", keyset, second])).code).to.equal(0);
+    expect(statSync(keyset).mode & 0o777).to.equal(0o600);
+    const refused = await fieldseal(["keys", "retire", keyset, first], { env });
+    expect(refused.code).to.equal(3);
+    expect(refused.err).to.match(/still used by users\.email \(300 rows\)/);
+    expect((await fieldseal(["rotate"], { env })).code).to.equal(0);
+    const retired = await fieldseal(["keys", "retire", keyset, first, "--destroy"], { env });
+    expect(retired, retired.err).to.include({ code: 0 });
+    const list = await fieldseal(["keys", "list", keyset]);
+    expect(list.out)
+      .to.match(new RegExp(`${second} +primary`))
+      .and.match(new RegExp(`${first} +destroyed`));
+  });
+
+  it("goes back to plaintext", async () => {
+    const env = { ENCRYPTION_KEY: "", ENCRYPTION_KEYSET_FILE: join(folder, "keyset.json") };
+    expect((await fieldseal(["migrate", "run", "--reverse"], { env })).code).to.equal(0);
+    const [row] = await database.query("select email from users where id = 7");
+    expect(row!.email).to.equal("user7@secret.example");
+  });
+
+  it("ends with 4 when rows cannot be read, and names them", async () => {
+    const stranger = encryptString("x", {
+      context: "users.email",
+      keyring: Keyring.fromKey(generateRootKey()),
+    });
+    await database.query("update users set email = $1 where id = 13", [stranger]);
+    const partial = await fieldseal(["migrate", "run"]);
+    expect(partial.code).to.equal(4);
+    expect(partial.out).to.include('{"id":"13"} email ERR_KEY_UNKNOWN');
+    expect((await fieldseal(["verify"])).code).to.equal(1);
+  });
+
+  it("shows the header of a value, from the argument or standard input", async () => {
+    const value = encryptString("very secret", { context: "a.b", keyring });
+    const shown = await fieldseal(["inspect", value]);
+    expect(shown.out).to.include("A256CBC-HS256").and.include(`${keyring.primary.id} (primary)`);
+    const piped = await fieldseal(["inspect", "--json"], { input: `${value}\n` });
+    expect(json(piped)).to.include({ isEnvelope: true, content: "text" });
+    expect(await fieldseal(["inspect", "plain text"])).to.include({ code: 1 });
+  });
+
+  it("finds what is wrong with a set-up", async () => {
+    expect((await fieldseal(["doctor"])).code).to.equal(0);
+    const keyless = await fieldseal(["doctor"], { env: { ENCRYPTION_KEY: "" } });
+    expect(keyless.code).to.equal(1);
+    expect(keyless.out).to.match(/keys +fails +No encryption key is configured/);
+    const away = await fieldseal(["verify"], { env: { DATABASE_URL: "" } });
+    expect(away).to.include({ code: 3 });
+    expect(away.err).to.include("DATABASE_URL");
+    const lost = await fieldseal(["verify", "--config", "nowhere.ts"]);
+    expect(lost).to.include({ code: 3 });
+    expect(lost.err).to.include("nowhere.ts does not exist");
+  });
+
+  it("never printed a key, a value or an envelope", () => {
+    const all = everything.join("\n");
+    expect(all.length).to.be.greaterThan(2000);
+    expect(all).not.to.include(key);
+    expect(all).not.to.match(/secret\.example|very secret|9V6h[A-Za-z0-9+/]{12}/);
+  });
+});

@@ -1,0 +1,43 @@
+// Looking at runs and steering them, from any process.
+import { MigrationError } from "@fieldseal/crypto";
+import type { Pool } from "pg";
+import type { Progress, RunState } from "./contract.ts";
+import { readProgress, setState } from "./journal.ts";
+
+/** All runs, newest first; empty before the first. */
+export async function listRuns(pool: Pool): Promise<Progress[]> {
+  const { rows: exists } = await pool.query<{ name: string | null }>(
+    "SELECT to_regclass('fieldseal.run')::text AS name",
+  );
+  if (exists[0]?.name === null) return [];
+  const { rows } = await pool.query<{ id: string; target: string }>(
+    "SELECT id, target FROM fieldseal.run ORDER BY id DESC LIMIT 100",
+  );
+  return Promise.all(
+    rows.map(({ id, target }) => readProgress(pool, id, { schema: undefined, table: target })),
+  );
+}
+
+/** Every worker stops after its batch at hand; `migrate` with the same columns goes on. */
+export async function pauseRun(pool: Pool, runId: string): Promise<void> {
+  await change(pool, runId, "paused", ["running"]);
+}
+
+/** Ends a run. What it wrote stays: both forms are readable as before. */
+export async function cancelRun(pool: Pool, runId: string): Promise<void> {
+  await change(pool, runId, "cancelled", ["running", "paused"]);
+}
+
+async function change(
+  pool: Pool,
+  runId: string,
+  state: RunState,
+  from: readonly RunState[],
+): Promise<void> {
+  if (await setState(pool, runId, state, from)) return;
+  throw new MigrationError(
+    "ERR_MIGRATE_STATE",
+    `Run ${runId} does not exist or is not ${from.join(" or ")}, so that it cannot become ${state}.`,
+    { runId },
+  );
+}

@@ -1,0 +1,94 @@
+import { generateRootKey, Keyring, type MigrationError } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { Pool } from "pg";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import { cancelRun, listRuns, migrate, pauseRun, verifyColumns } from "../src/index.ts";
+import { ACCEPT, column } from "./columns.ts";
+
+describe("verifyColumns and the control of runs", () => {
+  let database: TestDatabase;
+  let pool: Pool;
+  const oldKey = generateRootKey();
+  const keyring = Keyring.fromKey(generateRootKey(), { previous: [oldKey] });
+  const index = { blindIndex: { column: "a_index" } } as const;
+  const accepting = column({ table: "t", column: "a", keyring, options: { ...ACCEPT, ...index } });
+
+  before(async () => {
+    database = await createTestDatabase();
+    pool = new Pool({ connectionString: database.url });
+    await database.query("create table t (id int primary key, a text, a_index text, b text)");
+  });
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  it("knows no runs before the first", async () => {
+    expect(await listRuns(pool)).to.deep.equal([]);
+  });
+
+  it("counts what a column holds, by key, and names what cannot be read", async () => {
+    const old = column({ table: "t", column: "a", keyring: Keyring.fromKey(oldKey) });
+    const stranger = column({
+      table: "t",
+      column: "a",
+      keyring: Keyring.fromKey(generateRootKey()),
+    });
+    const elsewhere = column({ table: "t", column: "b", keyring });
+    const { cipher } = accepting;
+    const rows: [unknown, unknown][] = [
+      [cipher.seal("one"), cipher.indexToken("one")],
+      [old.cipher.seal("two"), cipher.indexToken("two")],
+      ["plain", cipher.indexToken("plain")],
+      [null, null],
+      [stranger.cipher.seal("x"), null],
+      [elsewhere.cipher.seal("moved"), null],
+      [cipher.seal("drift"), cipher.indexToken("another")],
+    ];
+    for (const [i, row] of rows.entries()) {
+      await database.query("insert into t (id, a, a_index) values ($1, $2, $3)", [i, ...row]);
+    }
+    const [finding] = await verifyColumns(pool, [accepting], { batchRows: 2 });
+    expect(finding).to.deep.include({
+      rows: 7,
+      nulls: 1,
+      plaintext: 1,
+      legacy: 0,
+      indexDrift: 1,
+      unreadableRows: 2,
+      isStrict: false,
+      byKey: { [keyring.primary.id]: 2, [keyring.keys[1]!.id]: 1 },
+    });
+    expect(finding!.unreadable).to.deep.equal([
+      { primaryKey: { id: "4" }, column: "a", code: "ERR_KEY_UNKNOWN" },
+      { primaryKey: { id: "5" }, column: "a", code: "ERR_DECRYPT_FAILED" },
+    ]);
+    await database.query("delete from t where id in (4, 5)");
+    await migrate(pool, [accepting]);
+    const [after] = await verifyColumns(pool, [accepting]);
+    expect(after).to.deep.include({ plaintext: 0, indexDrift: 0, isStrict: true });
+  });
+
+  it("pauses a run from elsewhere, and cancels it for good", async () => {
+    await database.query("insert into t select i, 'v' || i from generate_series(1000, 3000) i");
+    let runId = "";
+    const [paused] = await migrate(pool, [accepting], {
+      batchRows: 100,
+      onProgress: (progress) => {
+        runId = progress.runId;
+        if (progress.rowsSeen > 300) void pauseRun(pool, runId).catch(() => {});
+      },
+    });
+    expect(paused!.state).to.equal("paused");
+    expect((await listRuns(pool))[0]).to.include({ runId, state: "paused" });
+    await cancelRun(pool, runId);
+    const error = await pauseRun(pool, runId).then(
+      () => undefined,
+      (reason: MigrationError) => reason,
+    );
+    expect(error).to.include({ code: "ERR_MIGRATE_STATE", runId });
+    const [next] = await migrate(pool, [accepting]);
+    expect(next!.runId).not.to.equal(runId);
+    expect(next!.state).to.equal("done");
+  });
+});
