@@ -29,6 +29,13 @@ const DEFAULTS = {
   leaseMs: 30_000,
 };
 
+/**
+ * Of the workers' connections, which are closed afterwards. A batch finds its rows by primary key: the planner, which
+ * knows little of the arrays it is given, would read the whole table for each batch.
+ */
+const SESSION = `SET statement_timeout = '30s'; SET lock_timeout = '5s';
+  SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`;
+
 /** A row that keeps being changed or locked is read again so often, then left for the sweep. */
 const RETRIES = 3;
 
@@ -133,7 +140,7 @@ function refuseLegacyWrites({ table, columns }: Table, direction: Direction): vo
 
 async function work(pool: Pool, run: Run): Promise<void> {
   await withClient(pool, async (client) => {
-    await client.query("SET statement_timeout = '30s'; SET lock_timeout = '5s'");
+    await client.query(SESSION);
     const owner = randomUUID();
     const { id: runId } = run;
     for (;;) {
