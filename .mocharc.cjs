@@ -3,7 +3,9 @@
 const isNamingFiles = process.argv.slice(2).some((argument) => argument.endsWith(".test.ts"));
 
 module.exports = {
-  spec: isNamingFiles ? [] : ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
+  spec: isNamingFiles
+    ? []
+    : ["packages/*/test/**/*.test.ts", "examples/*/web/test/**/*.test.ts", "test/**/*.test.ts"],
   "node-option": ["conditions=@fieldseal/source", "enable-source-maps", "expose-gc"],
   require: ["./test/support/global-hooks.ts"],
   reporter: "./test/support/reporter.cjs",

@@ -1,0 +1,142 @@
+// One open frame: what is on screen, saved by itself, with the choice after a conflict.
+import type { Boxes } from "../editor/box.ts";
+import { mergeBoxes, sameBoxes } from "../editor/merge.ts";
+import { ApiError, OfflineError, api, conflictOf } from "./api.ts";
+import { Autosave, type SaveOutcome, type SaveStatus } from "./autosave.ts";
+import type { FrameDetail, SaveConflict } from "./contract.ts";
+
+interface Content {
+  readonly boxes: Boxes;
+  readonly isReviewed: boolean;
+}
+
+export interface FrameSessionEvents {
+  onStatus(status: SaveStatus): void;
+}
+
+/** Frames that were left with something unsaved go on saving; the page asks them before it closes. */
+const unsaved = new Set<FrameSession>();
+
+export function hasUnsavedFrames(): boolean {
+  return unsaved.size > 0;
+}
+
+export async function flushUnsavedFrames(): Promise<void> {
+  await Promise.all([...unsaved].map((session) => session.flush()));
+}
+
+export class FrameSession {
+  readonly frame: FrameDetail;
+  readonly #autosave: Autosave<Content, SaveConflict>;
+
+  constructor(frame: FrameDetail, events: FrameSessionEvents) {
+    this.frame = frame;
+    this.#autosave = new Autosave<Content, SaveConflict>({
+      content: contentOf(frame),
+      version: frame.version,
+      send: (content, version) => save(frame.id, content, version),
+      onStatus: (status) => this.#onStatus(status, events),
+    });
+  }
+
+  get status(): SaveStatus {
+    return this.#autosave.status;
+  }
+
+  get version(): number {
+    return this.#autosave.version;
+  }
+
+  get isReviewed(): boolean {
+    return this.#autosave.content.isReviewed;
+  }
+
+  get boxes(): Boxes {
+    return this.#autosave.content.boxes;
+  }
+
+  get conflict(): SaveConflict | null {
+    return this.#autosave.conflict;
+  }
+
+  get refusal(): string {
+    return this.#autosave.refusal;
+  }
+
+  setBoxes(boxes: Boxes): void {
+    // The editor reports what a merge has put there, too; that is saved already.
+    if (sameBoxes(boxes, this.boxes)) return;
+    this.#autosave.edit({ ...this.#autosave.content, boxes });
+  }
+
+  setReviewed(isReviewed: boolean): void {
+    this.#autosave.edit({ ...this.#autosave.content, isReviewed });
+  }
+
+  flush(): Promise<void> {
+    return this.#autosave.flush();
+  }
+
+  /** Puts both sets of edits together and saves the result; returns the boxes to show. */
+  merge(): Boxes {
+    const { content, saved, conflict } = this.#autosave;
+    if (!conflict) return content.boxes;
+    const theirs = contentOf(conflict.current);
+    const boxes = mergeBoxes(saved.boxes, content.boxes, theirs.boxes);
+    const iChangedReview = content.isReviewed !== saved.isReviewed;
+    const isReviewed = iChangedReview ? content.isReviewed : theirs.isReviewed;
+    const isTheirs = sameBoxes(boxes, theirs.boxes) && isReviewed === theirs.isReviewed;
+    this.#autosave.resolve(isTheirs ? theirs : { boxes, isReviewed }, theirs);
+    return this.boxes;
+  }
+
+  /** Drops the edits on screen for what the server has; returns the boxes to show. */
+  reload(): Boxes {
+    const { conflict } = this.#autosave;
+    if (conflict) {
+      const theirs = contentOf(conflict.current);
+      this.#autosave.resolve(theirs, theirs);
+    }
+    return this.boxes;
+  }
+
+  #onStatus(status: SaveStatus, events: FrameSessionEvents): void {
+    if (status === "saved") unsaved.delete(this);
+    else unsaved.add(this);
+    if (status === "conflict" && this.#isOwnEcho()) {
+      this.merge();
+      return;
+    }
+    events.onStatus(status);
+  }
+
+  /** A save whose answer got lost comes back as a conflict with itself: nobody needs to be asked. */
+  #isOwnEcho(): boolean {
+    const { content, conflict } = this.#autosave;
+    if (!conflict) return false;
+    const theirs = contentOf(conflict.current);
+    return sameBoxes(content.boxes, theirs.boxes) && content.isReviewed === theirs.isReviewed;
+  }
+}
+
+function contentOf(frame: FrameDetail): Content {
+  return { boxes: frame.boxes, isReviewed: frame.isReviewed };
+}
+
+async function save(
+  id: string,
+  content: Content,
+  version: number,
+): Promise<SaveOutcome<SaveConflict>> {
+  try {
+    const saved = await api.saveFrame(id, { version, ...content });
+    return { kind: "saved", version: saved.version };
+  } catch (error) {
+    const conflict = conflictOf(error);
+    if (conflict) return { kind: "conflict", server: conflict, version: conflict.current.version };
+    const isWorthRetry =
+      error instanceof OfflineError || (error instanceof ApiError && error.status >= 500);
+    if (isWorthRetry || !(error instanceof ApiError)) throw error;
+    return { kind: "refused", message: error.message };
+  }
+}

@@ -1,0 +1,37 @@
+// Which screen is shown, kept in the fragment of the address: it survives a reload and never reaches the server.
+import { useEffect, useState } from "preact/hooks";
+
+export const SCREENS = ["frames", "videos", "database", "keys", "transfer", "activity"] as const;
+export type Screen = (typeof SCREENS)[number];
+
+export interface Route {
+  readonly screen: Screen;
+  /** The opened frame or video. */
+  readonly id: string | null;
+}
+
+export function parseRoute(fragment: string): Route {
+  const [name, id] = fragment.replace(/^#\/?/, "").split("/");
+  const screen = SCREENS.find((known) => known === name) ?? "frames";
+  return { screen, id: id === undefined || id === "" ? null : decodeURIComponent(id) };
+}
+
+export function linkTo(screen: Screen, id?: string): string {
+  return id === undefined ? `#/${screen}` : `#/${screen}/${encodeURIComponent(id)}`;
+}
+
+/** Walking from frame to frame leaves one entry in the browser's history, not hundreds. */
+export function replaceRoute(screen: Screen, id: string): void {
+  history.replaceState(null, "", linkTo(screen, id));
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash));
+  useEffect(() => {
+    const onChange = (): void => setRoute(parseRoute(location.hash));
+    addEventListener("hashchange", onChange);
+    return () => removeEventListener("hashchange", onChange);
+  }, []);
+  return route;
+}

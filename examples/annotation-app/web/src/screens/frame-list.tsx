@@ -1,0 +1,69 @@
+import type { JSX } from "preact";
+import { api } from "../data/api.ts";
+import type { FrameSummary } from "../data/contract.ts";
+import { counted, day, time } from "../data/format.ts";
+import { linkTo } from "../route.ts";
+import { Icon } from "../ui/icon.tsx";
+import { VirtualList } from "../ui/virtual-list.tsx";
+
+const ROW_HEIGHT = 72;
+
+interface FrameListProps {
+  readonly frames: readonly FrameSummary[];
+  readonly currentId: string | null;
+}
+
+export function FrameList({ frames, currentId }: FrameListProps): JSX.Element {
+  return (
+    <VirtualList
+      items={frames}
+      rowHeight={ROW_HEIGHT}
+      name="Frames"
+      selectedIndex={frames.findIndex((frame) => frame.id === currentId)}
+      row={(frame) => <FrameRow key={frame.id} frame={frame} isCurrent={frame.id === currentId} />}
+    />
+  );
+}
+
+function FrameRow({ frame, isCurrent }: { frame: FrameSummary; isCurrent: boolean }): JSX.Element {
+  return (
+    <div role="listitem" class="frame-item">
+      <a
+        class="frame-row"
+        href={linkTo("frames", frame.id)}
+        aria-current={isCurrent ? "true" : undefined}
+        data-testid="frame-row"
+      >
+        <img
+          class="thumbnail"
+          src={api.thumbnailUrl(frame.id)}
+          alt=""
+          width={80}
+          height={56}
+          loading="lazy"
+          decoding="async"
+        />
+        <span class="frame-text">
+          <span class="frame-name">{frame.name}</span>
+          <span class="frame-meta">{frame.camera}</span>
+          <span class="frame-meta">
+            {day(frame.capturedAt)} {time(frame.capturedAt)}
+          </span>
+        </span>
+        <span class="frame-badges">
+          <span
+            class={frame.isReviewed ? "tick is-on" : "tick"}
+            title={frame.isReviewed ? "Reviewed" : "Not reviewed"}
+          >
+            {frame.isReviewed && <Icon name="check" />}
+            <span class="visually-hidden">{frame.isReviewed ? "Reviewed" : "Not reviewed"}</span>
+          </span>
+          <span class="box-count" title={counted(frame.boxCount, "box", "boxes")}>
+            {frame.boxCount}
+            <span class="visually-hidden"> boxes</span>
+          </span>
+        </span>
+      </a>
+    </div>
+  );
+}

@@ -1,0 +1,143 @@
+// One frame in work: canvas with its toolbar and status, and the inspector.
+import type { JSX } from "preact";
+import { useRef, useState } from "preact/hooks";
+import type { FrameSummary } from "../data/contract.ts";
+import type { Boxes } from "../editor/box.ts";
+import { announce, notify } from "../ui/announcer.tsx";
+import { Failed } from "../ui/states.tsx";
+import { ConflictDialog } from "./conflict-dialog.tsx";
+import { EditorToolbar } from "./editor-toolbar.tsx";
+import { HelpSheet } from "./help-sheet.tsx";
+import { Inspector } from "./inspector.tsx";
+import { PictureOverlay } from "./picture-overlay.tsx";
+import { SaveBadge } from "./save-badge.tsx";
+import { type EditorHandle, useEditor } from "./use-editor.ts";
+import { focusPane, useKeyboard } from "./use-keyboard.ts";
+import { type OpenFrame, useOpenFrame } from "./use-open-frame.ts";
+import { neighbour, nextUnreviewed } from "./walk.ts";
+
+interface FrameWorkspaceProps {
+  readonly id: string;
+  readonly frames: readonly FrameSummary[];
+  readonly labels: readonly string[];
+  readonly canEdit: boolean;
+  readonly onOpen: (id: string) => void;
+  readonly onPatch: (id: string, fields: Partial<FrameSummary>) => void;
+}
+
+export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
+  const { id, frames, labels, canEdit } = props;
+  const host = useRef<HTMLDivElement>(null);
+  const [isHelpOpen, setHelpOpen] = useState(false);
+  const open = useOpenFrame(id);
+  const session = open.session;
+  const onChange = (boxes: Boxes): void => {
+    session?.setBoxes(boxes);
+    if (session) props.onPatch(session.frame.id, { boxCount: boxes.length });
+  };
+  const handle = useEditor({ host, labels, canEdit, session, onChange });
+  const walk = walkCommands(props);
+  const toggleReviewed = (): void => toggle(open, canEdit, props.onPatch);
+  useKeyboard(handle.editor, {
+    ...walk,
+    "toggle-reviewed": toggleReviewed,
+    "next-pane": () => focusPane(1),
+    "previous-pane": () => focusPane(-1),
+    help: () => setHelpOpen(true),
+  });
+  const position = frames.findIndex((frame) => frame.id === id);
+  return (
+    <>
+      <section class="pane pane-canvas" data-pane aria-label="Canvas">
+        <EditorToolbar
+          editor={handle.editor}
+          position={position < 0 ? "–" : `${position + 1} / ${frames.length}`}
+          onPrevious={walk["previous-frame"]}
+          onNext={walk["next-frame"]}
+          onNextUnreviewed={walk["next-unreviewed"]}
+          onHelp={() => setHelpOpen(true)}
+        />
+        <div class="canvas" data-testid="canvas">
+          <div class="canvas-host" ref={host} />
+          <PictureOverlay
+            open={open}
+            picture={handle.picture}
+            onReload={() => handle.editor?.stage.reload()}
+          />
+        </div>
+        <CanvasStatus open={open} handle={handle} />
+      </section>
+      <aside class="pane pane-inspector" data-pane aria-label="Inspector">
+        {session && handle.editor && (
+          <Inspector
+            frame={session.frame}
+            editor={handle.editor}
+            labels={labels}
+            isReviewed={session.isReviewed}
+            onReviewed={toggleReviewed}
+          />
+        )}
+        {open.error && (
+          <Failed title="The frame did not open" error={open.error} onRetry={open.retry} />
+        )}
+      </aside>
+      {session?.conflict && (
+        <ConflictDialog
+          session={session}
+          onResolved={(boxes) => handle.editor?.replaceAll(boxes)}
+        />
+      )}
+      {isHelpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}
+    </>
+  );
+}
+
+function walkCommands({
+  id,
+  frames,
+  onOpen,
+}: FrameWorkspaceProps): Record<"previous-frame" | "next-frame" | "next-unreviewed", () => void> {
+  const openOr = (next: FrameSummary | undefined, otherwise: string) => {
+    if (next) onOpen(next.id);
+    else notify(otherwise);
+  };
+  return {
+    "previous-frame": () => openOr(neighbour(frames, id, -1), "This is the first frame"),
+    "next-frame": () => openOr(neighbour(frames, id, 1), "This is the last frame"),
+    "next-unreviewed": () =>
+      openOr(nextUnreviewed(frames, id), "Every frame in the list is reviewed"),
+  };
+}
+
+function toggle(open: OpenFrame, canEdit: boolean, onPatch: FrameWorkspaceProps["onPatch"]): void {
+  const { session } = open;
+  if (!session || !canEdit) return;
+  const isReviewed = !session.isReviewed;
+  session.setReviewed(isReviewed);
+  onPatch(session.frame.id, { isReviewed });
+  announce(isReviewed ? "Reviewed" : "Not reviewed");
+  open.refresh();
+}
+
+function CanvasStatus({
+  open,
+  handle,
+}: {
+  readonly open: OpenFrame;
+  readonly handle: EditorHandle;
+}): JSX.Element {
+  const { session } = open;
+  return (
+    <div class="status-bar">
+      {handle.editor?.canEdit === false ? (
+        <span class="save-badge">Read only</span>
+      ) : (
+        <SaveBadge status={session ? open.status : "saved"} />
+      )}
+      {open.status === "refused" && <span class="status-problem">{session?.refusal}</span>}
+      <span class="status-fill" />
+      {session && <span>Version {session.version}</span>}
+      {handle.editor?.isDrawTool && <span>Draw tool on</span>}
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+import type { JSX } from "preact";
+import type { BoxEditor } from "../editor/box-editor.ts";
+
+interface LabelPickerProps {
+  readonly editor: BoxEditor;
+  readonly labels: readonly string[];
+}
+
+/** The labels with their keys and how often the frame has them. */
+export function LabelPicker({ editor, labels }: LabelPickerProps): JSX.Element {
+  const current = editor.selected?.label ?? editor.label;
+  const counts = new Map<string, number>();
+  for (const { label } of editor.boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return (
+    <section aria-label="Labels">
+      <h3>{editor.selected ? "Label of the box" : "Label of the next box"}</h3>
+      <div class="labels" role="group">
+        {labels.map((label, index) => (
+          <button
+            key={label}
+            type="button"
+            class="label-chip"
+            data-hue={index}
+            aria-pressed={label === current}
+            disabled={!editor.canEdit}
+            onClick={() => editor.setLabel(label)}
+          >
+            <span class="hue-dot" />
+            <span class="label-name">{label}</span>
+            <span class="label-count">{counts.get(label) ?? ""}</span>
+            {index < 9 && <kbd>{index + 1}</kbd>}
+          </button>
+        ))}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,156 @@
+// Re-encryption under the primary key, followed live.
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { api } from "../data/api.ts";
+import type { RotationState } from "../data/contract.ts";
+import { count, duration, percent } from "../data/format.ts";
+import { followRotation } from "../data/rotation-stream.ts";
+import { announce, notify } from "../ui/announcer.tsx";
+import { Button } from "../ui/button.tsx";
+import { Icon } from "../ui/icon.tsx";
+import { asError } from "../ui/use-remote.ts";
+
+interface RotationPanelProps {
+  readonly canEdit: boolean;
+  /** The counts per key have changed. */
+  readonly onProgress: () => void;
+}
+
+const SENTENCE: Readonly<Record<RotationState["state"], string>> = {
+  idle: "Nothing is running",
+  running: "Re-encrypting under the primary key",
+  paused: "Paused",
+  done: "Everything is under the primary key",
+  failed: "Stopped by a failure",
+};
+
+export function RotationPanel({ canEdit, onProgress }: RotationPanelProps): JSX.Element {
+  const [rotation, setRotation] = useState<RotationState | null>(null);
+  const [isConnected, setConnected] = useState(true);
+  const [isBusy, setBusy] = useState(false);
+  const shown = useRef<RotationState["state"] | null>(null);
+  useEffect(
+    () =>
+      followRotation((next) => {
+        if (shown.current !== next.state) {
+          if (shown.current !== null) announce(SENTENCE[next.state]);
+          shown.current = next.state;
+          onProgress();
+        }
+        setRotation(next);
+      }, setConnected),
+    [onProgress],
+  );
+  const run = async (step: "start" | "pause" | "resume"): Promise<void> => {
+    setBusy(true);
+    try {
+      setRotation(await api.rotate(step));
+    } catch (error) {
+      notify(asError(error).message, true);
+    }
+    setBusy(false);
+  };
+  const state = rotation?.state ?? "idle";
+  return (
+    <section class={`rotation is-${state}`} aria-label="Re-encryption" data-testid="rotation">
+      <header>
+        <div>
+          <h2>Re-encryption</h2>
+          <p class="hint">
+            Old values and files move to the primary key while everybody goes on working. It
+            survives a restart.
+          </p>
+        </div>
+        <RotationButton
+          state={state}
+          canEdit={canEdit}
+          isBusy={isBusy}
+          onRun={(step) => void run(step)}
+        />
+      </header>
+      <div class="rotation-line">
+        <span class={`rotation-state is-${state}`}>
+          <Icon
+            name={
+              state === "done"
+                ? "check"
+                : state === "failed"
+                  ? "alert"
+                  : state === "paused"
+                    ? "pause"
+                    : "swap"
+            }
+          />
+          {SENTENCE[state]}
+        </span>
+        {rotation && rotation.step !== "" && <code>{rotation.step}</code>}
+        {!isConnected && (
+          <span class="save-badge is-offline">
+            <Icon name="offline" /> Live progress is away – reconnecting
+          </span>
+        )}
+      </div>
+      <RotationFigures rotation={rotation} />
+    </section>
+  );
+}
+
+interface RotationButtonProps {
+  readonly state: RotationState["state"];
+  readonly canEdit: boolean;
+  readonly isBusy: boolean;
+  readonly onRun: (step: "start" | "pause" | "resume") => void;
+}
+
+function RotationButton({ state, canEdit, isBusy, onRun }: RotationButtonProps): JSX.Element {
+  if (state === "running") {
+    return (
+      <Button icon="pause" disabled={!canEdit} isBusy={isBusy} onClick={() => onRun("pause")}>
+        Pause
+      </Button>
+    );
+  }
+  const step = state === "paused" ? "resume" : "start";
+  return (
+    <Button
+      icon="play"
+      kind="primary"
+      disabled={!canEdit}
+      isBusy={isBusy}
+      onClick={() => onRun(step)}
+    >
+      {step === "resume" ? "Resume" : "Re-encrypt"}
+    </Button>
+  );
+}
+
+function RotationFigures({ rotation }: { readonly rotation: RotationState | null }): JSX.Element {
+  const done = rotation?.done ?? 0;
+  const total = rotation?.total ?? 0;
+  const share = total === 0 ? 0 : done / total;
+  const figures = [
+    ["Done", `${count(done)} of ${count(total)}`],
+    ["Speed", rotation ? `${count(Math.round(rotation.rowsPerSecond))} rows/s` : "–"],
+    ["Remaining", typeof rotation?.etaSeconds === "number" ? duration(rotation.etaSeconds) : "–"],
+    ["Failures", count(rotation?.failures ?? 0)],
+  ] as const;
+  return (
+    <>
+      <div class="rotation-bar">
+        <progress value={share} aria-label="Re-encrypted" />
+        <span class="rotation-percent">{percent(share)}</span>
+      </div>
+      <dl class="figures">
+        {figures.map(([name, value]) => (
+          <div
+            key={name}
+            class={name === "Failures" && (rotation?.failures ?? 0) > 0 ? "is-problem" : undefined}
+          >
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}

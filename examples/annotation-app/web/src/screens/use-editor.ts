@@ -1,0 +1,71 @@
+// Joins the editor, which is no component, to the screen: made once per set of labels, told about each frame, and
+// listened to at the pace of the display.
+import type { RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { FrameSession } from "../data/frame-session.ts";
+import { api } from "../data/api.ts";
+import { BoxEditor } from "../editor/box-editor.ts";
+import type { PictureState } from "../editor/stage.ts";
+import type { Boxes } from "../editor/box.ts";
+import { announce } from "../ui/announcer.tsx";
+
+interface UseEditorOptions {
+  readonly host: RefObject<HTMLElement | null>;
+  readonly labels: readonly string[];
+  readonly canEdit: boolean;
+  readonly session: FrameSession | null;
+  readonly onChange: (boxes: Boxes) => void;
+}
+
+export interface EditorHandle {
+  readonly editor: BoxEditor | null;
+  readonly picture: PictureState;
+}
+
+export function useEditor({
+  host,
+  labels,
+  canEdit,
+  session,
+  onChange,
+}: UseEditorOptions): EditorHandle {
+  const [editor, setEditor] = useState<BoxEditor | null>(null);
+  const [picture, setPicture] = useState<PictureState>("loading");
+  const redraw = useRedraw();
+  const changed = useRef(onChange);
+  changed.current = onChange;
+  useEffect(() => {
+    if (!host.current) return;
+    const made = new BoxEditor(host.current, {
+      labels,
+      canEdit,
+      events: {
+        onChange: (boxes) => changed.current(boxes),
+        onUpdate: redraw,
+        onAnnounce: announce,
+        onPicture: setPicture,
+      },
+    });
+    setEditor(made);
+    return () => made.destroy();
+  }, [labels, canEdit]);
+  useEffect(() => {
+    if (!editor || !session) return;
+    const { id, width, height } = session.frame;
+    editor.load({ imageUrl: api.imageUrl(id), image: { width, height }, boxes: session.boxes });
+  }, [editor, session]);
+  return { editor, picture };
+}
+
+/** Asks for a rendering, at most one per frame of the display: a drag sends more events than that. */
+function useRedraw(): () => void {
+  const [, setTurn] = useState(0);
+  const pending = useRef(0);
+  return useRef(() => {
+    if (pending.current !== 0) return;
+    pending.current = requestAnimationFrame(() => {
+      pending.current = 0;
+      setTurn((turn) => turn + 1);
+    });
+  }).current;
+}

@@ -1,0 +1,51 @@
+// A modal dialog by the platform's own <dialog>: it traps the focus, closes by Escape and gives the focus back.
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { IconButton } from "./button.tsx";
+
+interface DialogProps {
+  readonly title: string;
+  readonly children: ComponentChildren;
+  readonly actions?: ComponentChildren;
+  readonly isWide?: boolean;
+  /** Absent for a question that must be answered. */
+  readonly onClose?: () => void;
+}
+
+export function Dialog({
+  title,
+  children,
+  actions,
+  isWide = false,
+  onClose,
+}: DialogProps): JSX.Element {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  const onCancel = (event: Event): void => {
+    event.preventDefault();
+    onClose?.();
+  };
+  const onClick = (event: MouseEvent): void => {
+    if (event.target === ref.current) onClose?.();
+  };
+  return (
+    <dialog
+      ref={ref}
+      class={isWide ? "dialog is-wide" : "dialog"}
+      aria-label={title}
+      onCancel={onCancel}
+      onClick={onClick}
+    >
+      <div class="dialog-body">
+        <header class="dialog-header">
+          <h2>{title}</h2>
+          {onClose && <IconButton icon="close" name="Close" onClick={onClose} />}
+        </header>
+        {children}
+        {actions !== undefined && <footer class="dialog-actions">{actions}</footer>}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,44 @@
+// Loading something for a screen: the three states, and an answer that comes too late is ignored.
+import { useCallback, useEffect, useState } from "preact/hooks";
+
+export interface Remote<T> {
+  readonly value: T | null;
+  readonly error: Error | null;
+  readonly isLoading: boolean;
+  /** Loads again; what is shown stays until the new value is there. */
+  reload(): void;
+  /** Puts a value there that another request answered. */
+  replace(value: T): void;
+}
+
+interface State<T> {
+  readonly value: T | null;
+  readonly error: Error | null;
+  readonly isLoading: boolean;
+}
+
+/** `key` names what is loaded: another key loads anew. */
+export function useRemote<T>(key: string, load: () => Promise<T>): Remote<T> {
+  const [state, setState] = useState<State<T>>({ value: null, error: null, isLoading: true });
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    let isCurrent = true;
+    setState((before) => ({ ...before, error: null, isLoading: true }));
+    load().then(
+      (value) => isCurrent && setState({ value, error: null, isLoading: false }),
+      (error: unknown) =>
+        isCurrent && setState((before) => ({ ...before, error: asError(error), isLoading: false })),
+    );
+    return () => {
+      isCurrent = false;
+    };
+    // `load` is made anew by each rendering; the key says when it means something else.
+  }, [key, round]);
+  const reload = useCallback(() => setRound((value) => value + 1), []);
+  const replace = useCallback((value: T) => setState({ value, error: null, isLoading: false }), []);
+  return { ...state, reload, replace };
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error("Something went wrong.");
+}
