@@ -16,6 +16,7 @@ import { Icon, type IconName, Mark } from "./ui/icon.tsx";
 import { Failed } from "./ui/states.tsx";
 import { ThemeToggle } from "./ui/theme-toggle.tsx";
 import { useRemote } from "./ui/use-remote.ts";
+import { useSameWhileEqual } from "./ui/use-same.ts";
 
 const NAVIGATION: Readonly<Record<Screen, { readonly name: string; readonly icon: IconName }>> = {
   frames: { name: "Frames", icon: "frames" },
@@ -37,6 +38,7 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
   const picker = useRef<HTMLInputElement>(null);
   const [revision, setRevision] = useState(0);
   const catalogue = useRemote(`catalogue ${revision}`, api.catalogue);
+  const stableCatalogue = useSameWhileEqual(catalogue.value);
   const refresh = (): void => setRevision((value) => value + 1);
   const uploads = useUploads(refresh);
   const canEdit = user.role === "annotator";
@@ -71,10 +73,10 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
             onRetry={catalogue.reload}
           />
         )}
-        {catalogue.value && (
+        {stableCatalogue && (
           <CurrentScreen
             route={route}
-            catalogue={catalogue.value}
+            catalogue={stableCatalogue}
             canEdit={canEdit}
             revision={revision}
             onBrowse={browse}

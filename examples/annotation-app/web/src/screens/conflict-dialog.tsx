@@ -25,6 +25,7 @@ export function ConflictDialog({ session, onResolved }: ConflictDialogProps): JS
           </Button>
           <Button
             kind="primary"
+            isInitial
             onClick={() => onResolved(session.merge())}
             testId="conflict-merge"
           >

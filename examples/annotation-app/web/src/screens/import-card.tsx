@@ -53,7 +53,9 @@ export function ImportCard({ canEdit, onImported }: ImportCardProps): JSX.Elemen
         Boxes are matched to frames by file name and added to what is there. Images are not part of
         the file.
       </p>
-      <ImportState state={state} />
+      <div class="import-state">
+        <ImportState state={state} />
+      </div>
       <div class="card-actions">
         <Button icon="file" disabled={!canEdit} onClick={() => picker.current?.click()}>
           Choose a file

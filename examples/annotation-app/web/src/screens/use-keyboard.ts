@@ -10,7 +10,9 @@ export function useKeyboard(editor: BoxEditor | null, commands: ScreenCommands):
   latest.current = commands;
   useEffect(() => {
     const onDown = (event: KeyboardEvent): void => {
-      if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
+      if (document.querySelector("dialog[open]")) return;
+      // F6 leaves a field as well: it types nothing.
+      if (isTyping(event.target) && event.key !== "F6") return;
       if (event.key === " " && isAtCanvas(event.target) && editor) {
         editor.isSpaceDown = true;
         event.preventDefault();

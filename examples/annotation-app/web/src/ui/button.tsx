@@ -9,6 +9,8 @@ interface ButtonProps {
   readonly type?: "button" | "submit";
   readonly disabled?: boolean;
   readonly isBusy?: boolean;
+  /** In a dialog: has the focus when it opens. */
+  readonly isInitial?: boolean;
   readonly testId?: string;
 }
 
@@ -21,6 +23,7 @@ export function Button({
   type = "button",
   disabled = false,
   isBusy = false,
+  isInitial = false,
   testId,
 }: ButtonProps): JSX.Element {
   return (
@@ -29,6 +32,7 @@ export function Button({
       class={`button is-${kind}`}
       disabled={disabled}
       aria-busy={isBusy}
+      autofocus={isInitial}
       data-testid={testId}
       onClick={isBusy ? undefined : onClick}
     >

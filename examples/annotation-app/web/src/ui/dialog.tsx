@@ -27,6 +27,10 @@ export function Dialog({
     event.preventDefault();
     onClose?.();
   };
+  // Chromium closes a dialog at the second Escape whatever the page says; a question that must be answered returns.
+  const onClosed = (): void => {
+    if (!onClose) ref.current?.showModal();
+  };
   const onClick = (event: MouseEvent): void => {
     if (event.target === ref.current) onClose?.();
   };
@@ -36,6 +40,7 @@ export function Dialog({
       class={isWide ? "dialog is-wide" : "dialog"}
       aria-label={title}
       onCancel={onCancel}
+      onClose={onClosed}
       onClick={onClick}
     >
       <div class="dialog-body">
