@@ -1,19 +1,21 @@
 // What every screen shares: the bar with the way between screens, uploads, and the person who is signed in.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX, RefObject } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { api } from "./data/api.ts";
 import type { Catalogue, Session } from "./data/contract.ts";
+import { ACCEPTED_TYPES } from "./data/upload.ts";
 import { linkTo, type Route, type Screen, SCREENS, useRoute } from "./route.ts";
 import { ActivityScreen } from "./screens/activity-screen.tsx";
+import { DropTarget } from "./screens/drop-target.tsx";
 import { DatabaseScreen } from "./screens/database-screen.tsx";
 import { FramesScreen } from "./screens/frames-screen.tsx";
 import { KeysScreen } from "./screens/keys-screen.tsx";
 import { TransferScreen } from "./screens/transfer-screen.tsx";
-import { DropTarget, UploadTray, useUploads } from "./screens/upload-tray.tsx";
+import { UploadTray, useUploads } from "./screens/upload-tray.tsx";
 import { VideosScreen } from "./screens/videos-screen.tsx";
 import { Button, IconButton } from "./ui/button.tsx";
 import { Icon, type IconName, Mark } from "./ui/icon.tsx";
-import { Failed } from "./ui/states.tsx";
+import { Loaded } from "./ui/loaded.tsx";
 import { ThemeToggle } from "./ui/theme-toggle.tsx";
 import { useRemote } from "./ui/use-remote.ts";
 import { useSameWhileEqual } from "./ui/use-same.ts";
@@ -39,67 +41,100 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
   const [revision, setRevision] = useState(0);
   const catalogue = useRemote(`catalogue ${revision}`, api.catalogue);
   const stableCatalogue = useSameWhileEqual(catalogue.value);
-  const refresh = (): void => setRevision((value) => value + 1);
+  const refresh = (): void => setRevision(revision + 1);
   const uploads = useUploads(refresh);
   const canEdit = user.role === "annotator";
   const browse = (): void => picker.current?.click();
   return (
     <div class="shell">
-      <header class="bar">
-        <a class="brand" href={linkTo("frames")} aria-label="Fieldseal Annotate">
-          <Mark />
-          <span>Fieldseal Annotate</span>
-        </a>
-        <Navigation current={route.screen} />
-        <div class="bar-end">
-          {canEdit && (
-            <Button icon="upload" onClick={browse}>
-              Add files
-            </Button>
-          )}
-          <ThemeToggle />
-          <span class="person" title={`Signed in as ${user.name}`}>
-            <strong>{user.name}</strong>
-            <span>{user.role}</span>
-          </span>
-          <IconButton icon="signout" name="Sign out" disabled={isLeaving} onClick={onSignOut} />
-        </div>
-      </header>
+      <Bar screen={route.screen} onBrowse={canEdit ? browse : null}>
+        <Person user={user} />
+        <IconButton icon="signout" name="Sign out" disabled={isLeaving} onClick={onSignOut} />
+      </Bar>
       <main class="screen">
-        {catalogue.error && (
-          <Failed
-            title="The server does not answer"
-            error={catalogue.error}
-            onRetry={catalogue.reload}
-          />
-        )}
-        {stableCatalogue && (
-          <CurrentScreen
-            route={route}
-            catalogue={stableCatalogue}
-            canEdit={canEdit}
-            revision={revision}
-            onBrowse={browse}
-            onImported={refresh}
-          />
-        )}
+        <h1 class="visually-hidden">{NAVIGATION[route.screen].name}</h1>
+        <Loaded
+          remote={{ ...catalogue, value: stableCatalogue }}
+          failure="The server does not answer"
+          skeletonLines={0}
+        >
+          {(known) => (
+            <CurrentScreen
+              route={route}
+              catalogue={known}
+              canEdit={canEdit}
+              revision={revision}
+              onBrowse={browse}
+              onImported={refresh}
+            />
+          )}
+        </Loaded>
       </main>
-      <input
-        ref={picker}
-        class="visually-hidden"
-        type="file"
-        multiple
-        tabIndex={-1}
-        aria-hidden="true"
-        accept="image/jpeg,image/png,image/webp,video/mp4"
-        onChange={(event) => {
-          uploads.add([...(event.currentTarget.files ?? [])]);
-          event.currentTarget.value = "";
-        }}
-      />
       <UploadTray uploads={uploads} />
+      {canEdit && <FilePicker picker={picker} onFiles={uploads.add} />}
       {canEdit && <DropTarget onFiles={uploads.add} />}
     </div>
+  );
+}
+
+interface BarProps {
+  readonly screen: Screen;
+  /** Null for a viewer, who adds nothing. */
+  readonly onBrowse: (() => void) | null;
+  readonly children: ComponentChildren;
+}
+
+function Bar({ screen, onBrowse, children }: BarProps): JSX.Element {
+  return (
+    <header class="bar">
+      <a class="brand" href={linkTo("frames")} aria-label="Fieldseal Annotate">
+        <Mark />
+        <span>Fieldseal Annotate</span>
+      </a>
+      <Navigation current={screen} />
+      <div class="bar-end">
+        {onBrowse && (
+          <Button icon="upload" onClick={onBrowse}>
+            Add files
+          </Button>
+        )}
+        <ThemeToggle />
+        {children}
+      </div>
+    </header>
+  );
+}
+
+function Person({ user }: { readonly user: ShellProps["user"] }): JSX.Element {
+  return (
+    <span class="person" title={`Signed in as ${user.name}`}>
+      <strong>{user.name}</strong>
+      <span>{user.role}</span>
+    </span>
+  );
+}
+
+interface FilePickerProps {
+  readonly picker: RefObject<HTMLInputElement | null>;
+  readonly onFiles: (files: readonly File[]) => void;
+}
+
+function FilePicker({ picker, onFiles }: FilePickerProps): JSX.Element {
+  return (
+    <input
+      ref={picker}
+      class="visually-hidden"
+      type="file"
+      multiple
+      tabIndex={-1}
+      aria-hidden="true"
+      accept={Object.keys(ACCEPTED_TYPES).join(",")}
+      data-testid="file-picker"
+      onChange={(event) => {
+        onFiles([...(event.currentTarget.files ?? [])]);
+        event.currentTarget.value = "";
+      }}
+    />
   );
 }
 

@@ -1,42 +1,6 @@
 import { expect } from "chai";
-import {
-  Autosave,
-  type Clock,
-  DEBOUNCE_MS,
-  type SaveOutcome,
-  type SaveStatus,
-} from "../src/data/autosave.ts";
-
-/** Time that passes only when a test says so. */
-class HandClock implements Clock {
-  #now = 0;
-  #nextId = 1;
-  readonly #timers = new Map<number, { readonly at: number; readonly run: () => void }>();
-
-  set(run: () => void, milliseconds: number): unknown {
-    const id = this.#nextId++;
-    this.#timers.set(id, { at: this.#now + milliseconds, run });
-    return id;
-  }
-
-  clear(timer: unknown): void {
-    if (typeof timer === "number") this.#timers.delete(timer);
-  }
-
-  async pass(milliseconds: number): Promise<void> {
-    this.#now += milliseconds;
-    for (const [id, timer] of this.#timers) {
-      if (timer.at > this.#now) continue;
-      this.#timers.delete(id);
-      timer.run();
-    }
-    await settled();
-  }
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-}
+import { Autosave, DEBOUNCE_MS, type SaveOutcome, type SaveStatus } from "../src/data/autosave.ts";
+import { HandClock, settled } from "./hand-clock.ts";
 
 interface Sent {
   readonly content: string;

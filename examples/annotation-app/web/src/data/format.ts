@@ -5,6 +5,7 @@ const TIME = new Intl.DateTimeFormat("en-GB", {
   minute: "2-digit",
   second: "2-digit",
 });
+const MINUTE = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const COUNT = new Intl.NumberFormat("en-GB");
 
@@ -14,6 +15,11 @@ export function time(iso: string): string {
 
 export function day(iso: string): string {
   return DAY.format(new Date(iso));
+}
+
+/** Without seconds, where the place is narrow. */
+export function dayAndMinute(iso: string): string {
+  return `${day(iso)}, ${MINUTE.format(new Date(iso))}`;
 }
 
 export function dayAndTime(iso: string): string {

@@ -2,17 +2,27 @@
 import type { Boxes } from "../editor/box.ts";
 import { mergeBoxes, sameBoxes } from "../editor/merge.ts";
 import { ApiError, OfflineError, api, conflictOf } from "./api.ts";
-import { Autosave, type SaveOutcome, type SaveStatus } from "./autosave.ts";
+import { Autosave, type Clock, type SaveOutcome, type SaveStatus } from "./autosave.ts";
 import type { FrameDetail, SaveConflict } from "./contract.ts";
 
-interface Content {
+export interface Content {
   readonly boxes: Boxes;
   readonly isReviewed: boolean;
 }
 
-export interface FrameSessionEvents {
+export interface FrameSessionOptions {
   onStatus(status: SaveStatus): void;
+  /** Sends a save to the server. Defaults to the API. */
+  readonly save?: SaveFrameContent;
+  /** Defaults to the page's timers. */
+  readonly clock?: Clock;
 }
+
+export type SaveFrameContent = (
+  id: string,
+  content: Content,
+  version: number,
+) => Promise<SaveOutcome<SaveConflict>>;
 
 /** Frames that were left with something unsaved go on saving; the page asks them before it closes. */
 const unsaved = new Set<FrameSession>();
@@ -29,13 +39,15 @@ export class FrameSession {
   readonly frame: FrameDetail;
   readonly #autosave: Autosave<Content, SaveConflict>;
 
-  constructor(frame: FrameDetail, events: FrameSessionEvents) {
+  constructor(frame: FrameDetail, options: FrameSessionOptions) {
+    const { save = saveByApi, clock } = options;
     this.frame = frame;
     this.#autosave = new Autosave<Content, SaveConflict>({
       content: contentOf(frame),
       version: frame.version,
       send: (content, version) => save(frame.id, content, version),
-      onStatus: (status) => this.#onStatus(status, events),
+      onStatus: (status) => this.#onStatus(status, options),
+      ...(clock ? { clock } : {}),
     });
   }
 
@@ -100,14 +112,14 @@ export class FrameSession {
     return this.boxes;
   }
 
-  #onStatus(status: SaveStatus, events: FrameSessionEvents): void {
+  #onStatus(status: SaveStatus, options: FrameSessionOptions): void {
     if (status === "saved") unsaved.delete(this);
     else unsaved.add(this);
     if (status === "conflict" && this.#isOwnEcho()) {
       this.merge();
       return;
     }
-    events.onStatus(status);
+    options.onStatus(status);
   }
 
   /** A save whose answer got lost comes back as a conflict with itself: nobody needs to be asked. */
@@ -123,7 +135,7 @@ function contentOf(frame: FrameDetail): Content {
   return { boxes: frame.boxes, isReviewed: frame.isReviewed };
 }
 
-async function save(
+async function saveByApi(
   id: string,
   content: Content,
   version: number,
@@ -134,9 +146,16 @@ async function save(
   } catch (error) {
     const conflict = conflictOf(error);
     if (conflict) return { kind: "conflict", server: conflict, version: conflict.current.version };
-    const isWorthRetry =
-      error instanceof OfflineError || (error instanceof ApiError && error.status >= 500);
-    if (isWorthRetry || !(error instanceof ApiError)) throw error;
-    return { kind: "refused", message: error.message };
+    if (isWorthRetry(error)) throw error;
+    return {
+      kind: "refused",
+      message: error instanceof Error ? error.message : "The save failed.",
+    };
   }
+}
+
+/** 401 as well: after signing in again the save that waited goes through. */
+function isWorthRetry(error: unknown): boolean {
+  if (error instanceof OfflineError) return true;
+  return error instanceof ApiError && (error.status >= 500 || error.status === 401);
 }

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
 import type { BoxEditor } from "../editor/box-editor.ts";
+import type { Box } from "../editor/box.ts";
 import { VirtualList } from "../ui/virtual-list.tsx";
 
 const ROW_HEIGHT = 32;
@@ -17,15 +18,7 @@ export function BoxList({ editor, labels }: BoxListProps): JSX.Element {
         Boxes <span class="heading-count">{editor.boxes.length}</span>
       </h3>
       {editor.boxes.length === 0 ? (
-        <p class="hint">
-          {editor.canEdit ? (
-            <>
-              Drag on the image to draw the first box, or press <kbd>N</kbd>.
-            </>
-          ) : (
-            "Nobody has drawn a box yet."
-          )}
-        </p>
+        <NoBoxes canEdit={editor.canEdit} />
       ) : (
         <VirtualList
           items={editor.boxes}
@@ -33,25 +26,55 @@ export function BoxList({ editor, labels }: BoxListProps): JSX.Element {
           name="Boxes"
           selectedIndex={editor.boxes.findIndex((box) => box.id === selectedId)}
           row={(box, index) => (
-            <div role="listitem" key={box.id}>
-              <button
-                type="button"
-                class="box-row"
-                data-hue={labels.indexOf(box.label)}
-                aria-pressed={box.id === selectedId}
-                onClick={() => editor.focusBox(box.id)}
-              >
-                <span class="hue-dot" />
-                <span class="box-number">{index + 1}</span>
-                <span class="box-label">{box.label}</span>
-                <span class="box-size">
-                  {box.width} × {box.height}
-                </span>
-              </button>
-            </div>
+            <BoxRow
+              key={box.id}
+              box={box}
+              number={index + 1}
+              hue={labels.indexOf(box.label)}
+              isSelected={box.id === selectedId}
+              onChoose={() => editor.focusBox(box.id)}
+            />
           )}
         />
       )}
     </section>
+  );
+}
+
+function NoBoxes({ canEdit }: { readonly canEdit: boolean }): JSX.Element {
+  if (!canEdit) return <p class="hint">Nobody has drawn a box yet.</p>;
+  return (
+    <p class="hint">
+      Drag on the image to draw the first box, or press <kbd>N</kbd>.
+    </p>
+  );
+}
+
+interface BoxRowProps {
+  readonly box: Box;
+  readonly number: number;
+  readonly hue: number;
+  readonly isSelected: boolean;
+  readonly onChoose: () => void;
+}
+
+function BoxRow({ box, number, hue, isSelected, onChoose }: BoxRowProps): JSX.Element {
+  return (
+    <div role="listitem">
+      <button
+        type="button"
+        class="box-row"
+        data-hue={hue}
+        aria-pressed={isSelected}
+        onClick={onChoose}
+      >
+        <span class="hue-dot" />
+        <span class="box-number">{number}</span>
+        <span class="box-label">{box.label}</span>
+        <span class="box-size">
+          {box.width} × {box.height}
+        </span>
+      </button>
+    </div>
   );
 }

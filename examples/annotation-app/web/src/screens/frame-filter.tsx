@@ -6,6 +6,12 @@ import { Icon } from "../ui/icon.tsx";
 
 export const NO_FILTER: FrameFilter = { label: "", camera: "", from: "", to: "", state: "" };
 
+const REVIEW_STATES = [
+  ["", "All"],
+  ["unreviewed", "To do"],
+  ["reviewed", "Reviewed"],
+] as const;
+
 interface FrameFilterBarProps {
   readonly filter: FrameFilter;
   readonly catalogue: Catalogue;
@@ -46,19 +52,30 @@ export function FrameFilterBar({ filter, catalogue, onChange }: FrameFilterBarPr
           onChange={(to) => change({ to })}
         />
       </div>
-      <div class="segments" role="group" aria-label="Review state">
-        {(["", "unreviewed", "reviewed"] as const).map((state) => (
-          <button
-            key={state}
-            type="button"
-            aria-pressed={filter.state === state}
-            onClick={() => change({ state })}
-          >
-            {state === "" ? "All" : state === "reviewed" ? "Reviewed" : "To do"}
-          </button>
-        ))}
-      </div>
+      <ReviewSegments state={filter.state} onChange={(state) => change({ state })} />
     </form>
+  );
+}
+
+interface ReviewSegmentsProps {
+  readonly state: FrameFilter["state"];
+  readonly onChange: (state: FrameFilter["state"]) => void;
+}
+
+function ReviewSegments({ state, onChange }: ReviewSegmentsProps): JSX.Element {
+  return (
+    <div class="segments" role="group" aria-label="Review state">
+      {REVIEW_STATES.map(([value, name]) => (
+        <button
+          key={value}
+          type="button"
+          aria-pressed={state === value}
+          onClick={() => onChange(value)}
+        >
+          {name}
+        </button>
+      ))}
+    </div>
   );
 }
 

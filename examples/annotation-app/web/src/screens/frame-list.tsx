@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { api } from "../data/api.ts";
 import type { FrameSummary } from "../data/contract.ts";
-import { counted, day, time } from "../data/format.ts";
+import { counted, dayAndMinute } from "../data/format.ts";
 import { linkTo } from "../route.ts";
 import { Icon } from "../ui/icon.tsx";
 import { VirtualList } from "../ui/virtual-list.tsx";
@@ -46,24 +46,26 @@ function FrameRow({ frame, isCurrent }: { frame: FrameSummary; isCurrent: boolea
         <span class="frame-text">
           <span class="frame-name">{frame.name}</span>
           <span class="frame-meta">{frame.camera}</span>
-          <span class="frame-meta">
-            {day(frame.capturedAt)} {time(frame.capturedAt)}
-          </span>
+          <span class="frame-meta">{dayAndMinute(frame.capturedAt)}</span>
         </span>
-        <span class="frame-badges">
-          <span
-            class={frame.isReviewed ? "tick is-on" : "tick"}
-            title={frame.isReviewed ? "Reviewed" : "Not reviewed"}
-          >
-            {frame.isReviewed && <Icon name="check" />}
-            <span class="visually-hidden">{frame.isReviewed ? "Reviewed" : "Not reviewed"}</span>
-          </span>
-          <span class="box-count" title={counted(frame.boxCount, "box", "boxes")}>
-            {frame.boxCount}
-            <span class="visually-hidden"> boxes</span>
-          </span>
-        </span>
+        <FrameBadges frame={frame} />
       </a>
     </div>
+  );
+}
+
+function FrameBadges({ frame }: { readonly frame: FrameSummary }): JSX.Element {
+  const state = frame.isReviewed ? "Reviewed" : "Not reviewed";
+  return (
+    <span class="frame-badges">
+      <span class={frame.isReviewed ? "tick is-on" : "tick"} title={state}>
+        {frame.isReviewed && <Icon name="check" />}
+        <span class="visually-hidden">{state}</span>
+      </span>
+      <span class="box-count" title={counted(frame.boxCount, "box", "boxes")}>
+        {frame.boxCount}
+        <span class="visually-hidden"> boxes</span>
+      </span>
+    </span>
   );
 }

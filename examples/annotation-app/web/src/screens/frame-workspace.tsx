@@ -45,13 +45,12 @@ export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
     "previous-pane": () => focusPane(-1),
     help: () => setHelpOpen(true),
   });
-  const position = frames.findIndex((frame) => frame.id === id);
   return (
     <>
       <section class="pane pane-canvas" data-pane aria-label="Canvas">
         <EditorToolbar
           editor={handle.editor}
-          position={position < 0 ? "–" : `${position + 1} / ${frames.length}`}
+          position={positionOf(frames, id)}
           onPrevious={walk["previous-frame"]}
           onNext={walk["next-frame"]}
           onNextUnreviewed={walk["next-unreviewed"]}
@@ -59,37 +58,48 @@ export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
         />
         <div class="canvas" data-testid="canvas">
           <div class="canvas-host" ref={host} />
-          <PictureOverlay
-            open={open}
-            picture={handle.picture}
-            onReload={() => handle.editor?.stage.reload()}
-          />
+          <PictureOverlay open={open} handle={handle} />
         </div>
         <CanvasStatus open={open} handle={handle} />
       </section>
-      <aside class="pane pane-inspector" data-pane aria-label="Inspector">
-        {session && handle.editor && (
-          <Inspector
-            frame={session.frame}
-            editor={handle.editor}
-            labels={labels}
-            isReviewed={session.isReviewed}
-            onReviewed={toggleReviewed}
-          />
-        )}
-        {open.error && (
-          <Failed title="The frame did not open" error={open.error} onRetry={open.retry} />
-        )}
-      </aside>
-      {session?.conflict && (
-        <ConflictDialog
-          session={session}
-          onResolved={(boxes) => handle.editor?.replaceAll(boxes)}
-        />
-      )}
+      <InspectorPane open={open} handle={handle} labels={labels} onReviewed={toggleReviewed} />
       {isHelpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}
     </>
   );
+}
+
+interface InspectorPaneProps {
+  readonly open: OpenFrame;
+  readonly handle: EditorHandle;
+  readonly labels: readonly string[];
+  readonly onReviewed: () => void;
+}
+
+function InspectorPane({ open, handle, labels, onReviewed }: InspectorPaneProps): JSX.Element {
+  const { session, error } = open;
+  const { editor } = handle;
+  return (
+    <aside class="pane pane-inspector" data-pane aria-label="Inspector">
+      {session && editor && !error && (
+        <Inspector
+          frame={session.frame}
+          editor={editor}
+          labels={labels}
+          isReviewed={session.isReviewed}
+          onReviewed={onReviewed}
+        />
+      )}
+      {error && <Failed title="The frame did not open" error={error} onRetry={open.retry} />}
+      {session?.conflict && (
+        <ConflictDialog session={session} onResolved={(boxes) => editor?.replaceAll(boxes)} />
+      )}
+    </aside>
+  );
+}
+
+function positionOf(frames: readonly FrameSummary[], id: string): string {
+  const at = frames.findIndex((frame) => frame.id === id);
+  return at < 0 ? `– / ${frames.length}` : `${at + 1} / ${frames.length}`;
 }
 
 function walkCommands({

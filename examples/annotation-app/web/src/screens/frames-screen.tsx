@@ -6,7 +6,8 @@ import type { Catalogue, FrameList as Frames, FrameSummary } from "../data/contr
 import { counted } from "../data/format.ts";
 import { replaceRoute } from "../route.ts";
 import { Button } from "../ui/button.tsx";
-import { Empty, Failed, Skeleton } from "../ui/states.tsx";
+import { Loaded } from "../ui/loaded.tsx";
+import { Empty } from "../ui/states.tsx";
 import { type Remote, useRemote } from "../ui/use-remote.ts";
 import { FrameFilterBar, NO_FILTER, SearchNote } from "./frame-filter.tsx";
 import { FrameList } from "./frame-list.tsx";
@@ -40,19 +41,19 @@ export function FramesScreen({
   );
   return (
     <div class="workspace">
-      <aside class="pane pane-list" data-pane aria-label="Frames">
-        <FrameFilterBar filter={filter} catalogue={catalogue} onChange={setFilter} />
-        {list.value?.search && <SearchNote search={list.value.search} label={filter.label} />}
-        <ListSummary list={list} />
-        <ListBody
-          list={list}
-          currentId={currentId}
-          hasFilter={filter !== NO_FILTER}
-          onClear={() => setFilter(NO_FILTER)}
-        />
-      </aside>
+      <FramePane
+        list={list}
+        filter={filter}
+        catalogue={catalogue}
+        currentId={currentId}
+        onFilter={setFilter}
+      />
       {currentId === null ? (
-        <NoFrame isLoading={list.isLoading} canEdit={canEdit} onBrowse={onBrowse} />
+        <NoFrame
+          isInviting={list.value !== null && !isFiltering(filter)}
+          canEdit={canEdit}
+          onBrowse={onBrowse}
+        />
       ) : (
         <FrameWorkspace
           id={currentId}
@@ -65,6 +66,39 @@ export function FramesScreen({
       )}
     </div>
   );
+}
+
+interface FramePaneProps {
+  readonly list: Remote<Frames>;
+  readonly filter: FrameFilter;
+  readonly catalogue: Catalogue;
+  readonly currentId: string | null;
+  readonly onFilter: (filter: FrameFilter) => void;
+}
+
+function FramePane(props: FramePaneProps): JSX.Element {
+  const { list, filter, catalogue, currentId, onFilter } = props;
+  const search = list.value?.search;
+  return (
+    <aside class="pane pane-list" data-pane aria-label="Frames">
+      <FrameFilterBar filter={filter} catalogue={catalogue} onChange={onFilter} />
+      {search && <SearchNote search={search} label={filter.label} />}
+      <ListSummary list={list} />
+      <Loaded remote={list} failure="The list did not load" skeletonLines={9}>
+        {({ frames }) =>
+          frames.length > 0 ? (
+            <FrameList frames={frames} currentId={currentId} />
+          ) : (
+            <NoMatch isFiltering={isFiltering(filter)} onClear={() => onFilter(NO_FILTER)} />
+          )
+        }
+      </Loaded>
+    </aside>
+  );
+}
+
+function isFiltering(filter: FrameFilter): boolean {
+  return Object.values(filter).some((value) => value !== "");
 }
 
 function patchList(list: Frames, id: string, fields: Partial<FrameSummary>): Frames {
@@ -88,20 +122,13 @@ function ListSummary({ list }: { readonly list: Remote<Frames> }): JSX.Element {
   );
 }
 
-interface ListBodyProps {
-  readonly list: Remote<Frames>;
-  readonly currentId: string | null;
-  readonly hasFilter: boolean;
+interface NoMatchProps {
+  readonly isFiltering: boolean;
   readonly onClear: () => void;
 }
 
-function ListBody({ list, currentId, hasFilter, onClear }: ListBodyProps): JSX.Element {
-  if (list.error)
-    return <Failed title="The list did not load" error={list.error} onRetry={list.reload} />;
-  if (!list.value) return <Skeleton lines={9} />;
-  if (list.value.frames.length > 0)
-    return <FrameList frames={list.value.frames} currentId={currentId} />;
-  if (!hasFilter) return <Empty icon="frames" title="No frames yet" />;
+function NoMatch({ isFiltering, onClear }: NoMatchProps): JSX.Element {
+  if (!isFiltering) return <Empty icon="frames" title="No frames yet" />;
   return (
     <Empty icon="search" title="No frame matches">
       <Button onClick={onClear}>Clear the filter</Button>
@@ -110,15 +137,16 @@ function ListBody({ list, currentId, hasFilter, onClear }: ListBodyProps): JSX.E
 }
 
 interface NoFrameProps {
-  readonly isLoading: boolean;
+  /** There are no frames at all: time to add some. */
+  readonly isInviting: boolean;
   readonly canEdit: boolean;
   readonly onBrowse: () => void;
 }
 
-function NoFrame({ isLoading, canEdit, onBrowse }: NoFrameProps): JSX.Element {
+function NoFrame({ isInviting, canEdit, onBrowse }: NoFrameProps): JSX.Element {
   return (
     <section class="pane pane-canvas is-alone">
-      {!isLoading && (
+      {isInviting && (
         <Empty
           icon="upload"
           title={canEdit ? "Drop photos or clips here" : "Nothing to look at yet"}

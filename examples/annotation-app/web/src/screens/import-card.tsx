@@ -8,15 +8,17 @@ import { Button } from "../ui/button.tsx";
 import { Icon } from "../ui/icon.tsx";
 import { asError } from "../ui/use-remote.ts";
 
+interface ReadyState {
+  readonly kind: "ready" | "sending";
+  readonly name: string;
+  readonly text: string;
+  readonly summary: CocoSummary;
+}
+
 type State =
   | { readonly kind: "empty" }
   | { readonly kind: "refused"; readonly name: string; readonly message: string }
-  | {
-      readonly kind: "ready" | "sending";
-      readonly name: string;
-      readonly text: string;
-      readonly summary: CocoSummary;
-    }
+  | ReadyState
   | { readonly kind: "done"; readonly result: ImportResult };
 
 interface ImportCardProps {
@@ -25,25 +27,7 @@ interface ImportCardProps {
 }
 
 export function ImportCard({ canEdit, onImported }: ImportCardProps): JSX.Element {
-  const picker = useRef<HTMLInputElement>(null);
-  const [state, setState] = useState<State>({ kind: "empty" });
-  const look = async (file: File): Promise<void> => {
-    try {
-      const text = await file.text();
-      setState({ kind: "ready", name: file.name, text, summary: summarizeCoco(text) });
-    } catch (error) {
-      setState({ kind: "refused", name: file.name, message: asError(error).message });
-    }
-  };
-  const send = async (ready: State & { readonly kind: "ready" | "sending" }): Promise<void> => {
-    setState({ ...ready, kind: "sending" });
-    try {
-      setState({ kind: "done", result: await api.importCoco(ready.text) });
-      onImported();
-    } catch (error) {
-      setState({ kind: "refused", name: ready.name, message: asError(error).message });
-    }
-  };
+  const { state, look, send } = useImport(onImported);
   return (
     <section class="card">
       <h2>
@@ -57,20 +41,66 @@ export function ImportCard({ canEdit, onImported }: ImportCardProps): JSX.Elemen
         <ImportState state={state} />
       </div>
       <div class="card-actions">
-        <Button icon="file" disabled={!canEdit} onClick={() => picker.current?.click()}>
-          Choose a file
-        </Button>
+        <JsonPicker isDisabled={!canEdit} onFile={look} />
         {(state.kind === "ready" || state.kind === "sending") && (
           <Button
             kind="primary"
             icon="upload"
             isBusy={state.kind === "sending"}
-            onClick={() => void send(state)}
+            onClick={() => send(state)}
           >
             Import {counted(state.summary.annotations, "box", "boxes")}
           </Button>
         )}
       </div>
+    </section>
+  );
+}
+
+interface Import {
+  readonly state: State;
+  readonly look: (file: File) => void;
+  readonly send: (ready: ReadyState) => void;
+}
+
+/** A file is looked at before it is sent: what is in it, or why it will not do. */
+function useImport(onImported: () => void): Import {
+  const [state, setState] = useState<State>({ kind: "empty" });
+  const orRefuse = async (name: string, task: () => Promise<void>): Promise<void> => {
+    try {
+      await task();
+    } catch (error) {
+      setState({ kind: "refused", name, message: asError(error).message });
+    }
+  };
+  const look = (file: File): void => {
+    void orRefuse(file.name, async () => {
+      const text = await file.text();
+      setState({ kind: "ready", name: file.name, text, summary: summarizeCoco(text) });
+    });
+  };
+  const send = (ready: ReadyState): void => {
+    setState({ ...ready, kind: "sending" });
+    void orRefuse(ready.name, async () => {
+      setState({ kind: "done", result: await api.importCoco(ready.text) });
+      onImported();
+    });
+  };
+  return { state, look, send };
+}
+
+interface JsonPickerProps {
+  readonly isDisabled: boolean;
+  readonly onFile: (file: File) => void;
+}
+
+function JsonPicker({ isDisabled, onFile }: JsonPickerProps): JSX.Element {
+  const picker = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <Button icon="file" disabled={isDisabled} onClick={() => picker.current?.click()}>
+        Choose a file
+      </Button>
       <input
         ref={picker}
         class="visually-hidden"
@@ -81,11 +111,11 @@ export function ImportCard({ canEdit, onImported }: ImportCardProps): JSX.Elemen
         data-testid="coco-file"
         onChange={(event) => {
           const file = event.currentTarget.files?.[0];
+          if (file) onFile(file);
           event.currentTarget.value = "";
-          if (file) void look(file);
         }}
       />
-    </section>
+    </>
   );
 }
 

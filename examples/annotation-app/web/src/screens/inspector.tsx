@@ -37,10 +37,6 @@ export function Inspector({
       <LabelPicker editor={editor} labels={labels} />
       <BoxList editor={editor} labels={labels} />
       <SelectedBox editor={editor} key={editor.selected?.id ?? "none"} />
-      <p class="inspector-foot">
-        {counted(frame.detections.length, "original detection")} kept unchanged beside the
-        annotation.
-      </p>
     </div>
   );
 }
@@ -50,6 +46,7 @@ function FrameFacts({ frame }: { readonly frame: FrameDetail }): JSX.Element {
     ["Camera", frame.camera],
     ["Captured", dayAndTime(frame.capturedAt)],
     ["Size", `${frame.width} × ${frame.height}`],
+    ["Detector", `${counted(frame.detections.length, "box", "boxes")}, kept as found`],
     ...Object.entries(frame.metadata),
   ] as const;
   return (

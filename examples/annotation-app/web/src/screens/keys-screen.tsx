@@ -6,135 +6,122 @@ import { count, percent } from "../data/format.ts";
 import { notify } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { Icon } from "../ui/icon.tsx";
-import { Failed, Skeleton } from "../ui/states.tsx";
-import { asError, useRemote } from "../ui/use-remote.ts";
+import { Loaded } from "../ui/loaded.tsx";
+import { PageHeader } from "../ui/page-header.tsx";
+import { useAction } from "../ui/use-action.ts";
+import { useRemote } from "../ui/use-remote.ts";
 import { RotationPanel } from "./rotation-panel.tsx";
 
 export function KeysScreen({ canEdit }: { readonly canEdit: boolean }): JSX.Element {
   const keys = useRemote("keys", api.keys);
-  const [busyId, setBusyId] = useState<string | null>(null);
-  const [refusal, setRefusal] = useState<{ readonly id: string; readonly message: string } | null>(
-    null,
-  );
-  const change = async (
-    id: string,
-    run: () => Promise<readonly KeyInfo[]>,
-    done: string,
-  ): Promise<void> => {
-    setBusyId(id);
-    setRefusal(null);
-    try {
-      keys.replace(await run());
-      notify(done);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 409)
-        setRefusal({ id, message: error.message });
-      else notify(asError(error).message, true);
-    }
-    setBusyId(null);
+  const adding = useAction();
+  const add = async (): Promise<void> => {
+    keys.replace(await api.addKey());
+    notify("New values are written under the new key");
   };
   return (
     <div class="page">
-      <header class="page-header">
-        <div>
-          <h1>Keys</h1>
-          <p class="hint">
-            Ids only: the bytes of a key never leave the server, and never enter the database.
-          </p>
-        </div>
+      <PageHeader
+        title="Keys"
+        hint="Ids only: the bytes of a key never leave the server, and never enter the database."
+      >
         <Button
           icon="plus"
           kind="primary"
           disabled={!canEdit}
-          isBusy={busyId === "new"}
-          onClick={() => void change("new", api.addKey, "New values are written under the new key")}
+          isBusy={adding.isBusy}
+          onClick={() => adding.run(add)}
         >
           Add key
         </Button>
-      </header>
-      {keys.error && (
-        <Failed title="The keys did not load" error={keys.error} onRetry={keys.reload} />
-      )}
-      {!keys.value && !keys.error && <Skeleton lines={3} />}
-      {keys.value && (
-        <KeyTable
-          keys={keys.value}
-          canEdit={canEdit}
-          busyId={busyId}
-          refusal={refusal}
-          onRetire={(id) => void change(id, () => api.retireKey(id), `Key ${id} is retired`)}
-        />
-      )}
+      </PageHeader>
+      <Loaded remote={keys} failure="The keys did not load" skeletonLines={2}>
+        {(known) => <KeyList keys={known} canEdit={canEdit} onKeys={keys.replace} />}
+      </Loaded>
       <RotationPanel canEdit={canEdit} onProgress={keys.reload} />
     </div>
   );
 }
 
-interface KeyTableProps {
+interface KeyListProps {
   readonly keys: readonly KeyInfo[];
   readonly canEdit: boolean;
-  readonly busyId: string | null;
-  readonly refusal: { readonly id: string; readonly message: string } | null;
-  readonly onRetire: (id: string) => void;
+  readonly onKeys: (keys: readonly KeyInfo[]) => void;
 }
 
-function KeyTable({ keys, canEdit, busyId, refusal, onRetire }: KeyTableProps): JSX.Element {
-  const total = keys.reduce((sum, key) => sum + key.values + key.objects, 0);
+function KeyList({ keys, canEdit, onKeys }: KeyListProps): JSX.Element {
+  const total = keys.reduce((sum, { values, objects }) => sum + values + objects, 0);
   return (
     <ul class="keys" aria-label="Keys">
       {keys.map((key) => (
-        <li key={key.id} class={`key-card is-${key.status}`} data-testid="key">
-          <span class="key-icon">
-            <Icon name="key" />
-          </span>
-          <div class="key-name">
-            <code>{key.id}</code>
-            <span class={`key-status is-${key.status}`}>{key.status}</span>
-          </div>
-          <KeyUse
-            share={total === 0 ? 0 : (key.values + key.objects) / total}
-            values={key.values}
-            objects={key.objects}
-          />
-          <Button
-            kind="quiet"
-            disabled={
-              !canEdit ||
-              key.status === "primary" ||
-              key.status === "destroyed" ||
-              key.status === "disabled"
-            }
-            isBusy={busyId === key.id}
-            onClick={() => onRetire(key.id)}
-          >
-            Retire
-          </Button>
-          {refusal?.id === key.id && (
-            <p class="key-refusal" role="alert" data-testid="retire-refused">
-              <Icon name="alert" />
-              <span>
-                <strong>Not retired.</strong> {refusal.message}
-              </span>
-            </p>
-          )}
-        </li>
+        <KeyRow key={key.id} info={key} total={total} canEdit={canEdit} onKeys={onKeys} />
       ))}
     </ul>
   );
 }
 
-interface KeyUseProps {
-  readonly share: number;
-  readonly values: number;
-  readonly objects: number;
+interface KeyRowProps {
+  readonly info: KeyInfo;
+  readonly total: number;
+  readonly canEdit: boolean;
+  readonly onKeys: (keys: readonly KeyInfo[]) => void;
 }
 
-function KeyUse({ share, values, objects }: KeyUseProps): JSX.Element {
+function KeyRow({ info, total, canEdit, onKeys }: KeyRowProps): JSX.Element {
+  const retiring = useAction();
+  const [refusal, setRefusal] = useState("");
+  const retire = async (): Promise<void> => {
+    setRefusal("");
+    onKeys(await api.retireKey(info.id));
+    notify(`Key ${info.id} is retired`);
+  };
+  const onRefused = (error: Error): boolean => {
+    if (!(error instanceof ApiError) || error.status !== 409) return false;
+    setRefusal(error.message);
+    return true;
+  };
+  const canRetire = canEdit && (info.status === "enabled" || info.status === "decrypt-only");
+  return (
+    <li class={`key-card is-${info.status}`} data-testid="key">
+      <span class="key-icon">
+        <Icon name="key" />
+      </span>
+      <div class="key-name">
+        <code>{info.id}</code>
+        <span class={`key-status is-${info.status}`}>{info.status}</span>
+      </div>
+      <KeyUse info={info} total={total} />
+      <Button
+        kind="quiet"
+        disabled={!canRetire}
+        isBusy={retiring.isBusy}
+        onClick={() => retiring.run(retire, onRefused)}
+      >
+        Retire
+      </Button>
+      {refusal !== "" && <RetireRefused message={refusal} />}
+    </li>
+  );
+}
+
+function RetireRefused({ message }: { readonly message: string }): JSX.Element {
+  return (
+    <p class="key-refusal" role="alert" data-testid="retire-refused">
+      <Icon name="alert" />
+      <span>
+        <strong>Not retired.</strong> {message}
+      </span>
+    </p>
+  );
+}
+
+function KeyUse({ info, total }: Pick<KeyRowProps, "info" | "total">): JSX.Element {
+  const share = total === 0 ? 0 : (info.values + info.objects) / total;
   return (
     <div class="key-use">
       <progress value={share} aria-label="Share of what is stored" />
       <span>
-        {count(values)} values · {count(objects)} files
+        {count(info.values)} values · {count(info.objects)} files
       </span>
       <span class="faint">{percent(share)}</span>
     </div>

@@ -8,12 +8,12 @@ interface LabelPickerProps {
 
 /** The labels with their keys and how often the frame has them. */
 export function LabelPicker({ editor, labels }: LabelPickerProps): JSX.Element {
-  const current = editor.selected?.label ?? editor.label;
+  const current = editor.selected?.label ?? (editor.canEdit ? editor.label : null);
   const counts = new Map<string, number>();
   for (const { label } of editor.boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
   return (
     <section aria-label="Labels">
-      <h3>{editor.selected ? "Label of the box" : "Label of the next box"}</h3>
+      <h3>{heading(editor)}</h3>
       <div class="labels" role="group">
         {labels.map((label, index) => (
           <button
@@ -28,10 +28,15 @@ export function LabelPicker({ editor, labels }: LabelPickerProps): JSX.Element {
             <span class="hue-dot" />
             <span class="label-name">{label}</span>
             <span class="label-count">{counts.get(label) ?? ""}</span>
-            {index < 9 && <kbd>{index + 1}</kbd>}
+            {index < 9 && editor.canEdit && <kbd>{index + 1}</kbd>}
           </button>
         ))}
       </div>
     </section>
   );
+}
+
+function heading(editor: BoxEditor): string {
+  if (!editor.canEdit) return "Labels";
+  return editor.selected ? "Label of the box" : "Label of the next box";
 }

@@ -1,21 +1,17 @@
 import type { JSX } from "preact";
-import type { PictureState } from "../editor/stage.ts";
 import { Button } from "../ui/button.tsx";
 import { Icon } from "../ui/icon.tsx";
+import type { EditorHandle } from "./use-editor.ts";
 import type { OpenFrame } from "./use-open-frame.ts";
 
 interface PictureOverlayProps {
   readonly open: OpenFrame;
-  readonly picture: PictureState;
-  readonly onReload: () => void;
+  readonly handle: EditorHandle;
 }
 
 /** Over the canvas while there is no picture: decrypting, or not possible. */
-export function PictureOverlay({
-  open,
-  picture,
-  onReload,
-}: PictureOverlayProps): JSX.Element | null {
+export function PictureOverlay({ open, handle }: PictureOverlayProps): JSX.Element | null {
+  const { picture, editor } = handle;
   if (open.error) return null;
   if (picture === "failed" && open.session) {
     return (
@@ -23,7 +19,7 @@ export function PictureOverlay({
         <Icon name="alert" />
         <p class="state-title">The picture did not open</p>
         <p>It is missing, or its stored bytes fail authentication. The boxes are safe.</p>
-        <Button onClick={onReload}>Try again</Button>
+        <Button onClick={() => editor?.stage.reload()}>Try again</Button>
       </div>
     );
   }

@@ -5,10 +5,10 @@ import { api } from "../data/api.ts";
 import type { RotationState } from "../data/contract.ts";
 import { count, duration, percent } from "../data/format.ts";
 import { followRotation } from "../data/rotation-stream.ts";
-import { announce, notify } from "../ui/announcer.tsx";
+import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
-import { Icon } from "../ui/icon.tsx";
-import { asError } from "../ui/use-remote.ts";
+import { Icon, type IconName } from "../ui/icon.tsx";
+import { useAction } from "../ui/use-action.ts";
 
 interface RotationPanelProps {
   readonly canEdit: boolean;
@@ -16,40 +16,19 @@ interface RotationPanelProps {
   readonly onProgress: () => void;
 }
 
-const SENTENCE: Readonly<Record<RotationState["state"], string>> = {
-  idle: "Nothing is running",
-  running: "Re-encrypting under the primary key",
-  paused: "Paused",
-  done: "Everything is under the primary key",
-  failed: "Stopped by a failure",
+const LOOK: Readonly<
+  Record<RotationState["state"], { readonly sentence: string; readonly icon: IconName }>
+> = {
+  idle: { sentence: "Nothing is running", icon: "swap" },
+  running: { sentence: "Re-encrypting under the primary key", icon: "swap" },
+  paused: { sentence: "Paused", icon: "pause" },
+  done: { sentence: "Everything is under the primary key", icon: "check" },
+  failed: { sentence: "Stopped by a failure", icon: "alert" },
 };
 
 export function RotationPanel({ canEdit, onProgress }: RotationPanelProps): JSX.Element {
-  const [rotation, setRotation] = useState<RotationState | null>(null);
-  const [isConnected, setConnected] = useState(true);
-  const [isBusy, setBusy] = useState(false);
-  const shown = useRef<RotationState["state"] | null>(null);
-  useEffect(
-    () =>
-      followRotation((next) => {
-        if (shown.current !== next.state) {
-          if (shown.current !== null) announce(SENTENCE[next.state]);
-          shown.current = next.state;
-          onProgress();
-        }
-        setRotation(next);
-      }, setConnected),
-    [onProgress],
-  );
-  const run = async (step: "start" | "pause" | "resume"): Promise<void> => {
-    setBusy(true);
-    try {
-      setRotation(await api.rotate(step));
-    } catch (error) {
-      notify(asError(error).message, true);
-    }
-    setBusy(false);
-  };
+  const { rotation, isConnected, show } = useRotation(onProgress);
+  const action = useAction();
   const state = rotation?.state ?? "idle";
   return (
     <section class={`rotation is-${state}`} aria-label="Re-encryption" data-testid="rotation">
@@ -64,24 +43,14 @@ export function RotationPanel({ canEdit, onProgress }: RotationPanelProps): JSX.
         <RotationButton
           state={state}
           canEdit={canEdit}
-          isBusy={isBusy}
-          onRun={(step) => void run(step)}
+          isBusy={action.isBusy}
+          onRun={(step) => action.run(async () => show(await api.rotate(step)))}
         />
       </header>
       <div class="rotation-line">
         <span class={`rotation-state is-${state}`}>
-          <Icon
-            name={
-              state === "done"
-                ? "check"
-                : state === "failed"
-                  ? "alert"
-                  : state === "paused"
-                    ? "pause"
-                    : "swap"
-            }
-          />
-          {SENTENCE[state]}
+          <Icon name={LOOK[state].icon} />
+          {LOOK[state].sentence}
         </span>
         {rotation && rotation.step !== "" && <code>{rotation.step}</code>}
         {!isConnected && (
@@ -93,6 +62,32 @@ export function RotationPanel({ canEdit, onProgress }: RotationPanelProps): JSX.
       <RotationFigures rotation={rotation} />
     </section>
   );
+}
+
+interface FollowedRotation {
+  readonly rotation: RotationState | null;
+  readonly isConnected: boolean;
+  readonly show: (rotation: RotationState) => void;
+}
+
+/** The rotation as the server tells it; each change of its state is spoken, and reported. */
+function useRotation(onProgress: () => void): FollowedRotation {
+  const [rotation, setRotation] = useState<RotationState | null>(null);
+  const [isConnected, setConnected] = useState(true);
+  const shown = useRef<RotationState["state"] | null>(null);
+  useEffect(() => {
+    const onState = (next: RotationState): void => {
+      setRotation(next);
+      if (shown.current === next.state) return;
+      if (shown.current !== null) {
+        announce(LOOK[next.state].sentence);
+        onProgress();
+      }
+      shown.current = next.state;
+    };
+    return followRotation(onState, setConnected);
+  }, [onProgress]);
+  return { rotation, isConnected, show: setRotation };
 }
 
 interface RotationButtonProps {

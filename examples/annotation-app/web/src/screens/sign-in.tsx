@@ -4,8 +4,9 @@ import { api } from "../data/api.ts";
 import type { Session } from "../data/contract.ts";
 import { Button } from "../ui/button.tsx";
 import { Icon, Mark } from "../ui/icon.tsx";
-import { asError } from "../ui/use-remote.ts";
+import { TextField } from "../ui/text-field.tsx";
 import { ThemeToggle } from "../ui/theme-toggle.tsx";
+import { useAction } from "../ui/use-action.ts";
 
 interface SignInProps {
   readonly session: Session;
@@ -13,81 +14,91 @@ interface SignInProps {
 }
 
 export function SignIn({ session, onSignedIn }: SignInProps): JSX.Element {
-  const [name, setName] = useState("");
-  const [password, setPassword] = useState("");
-  const [problem, setProblem] = useState("");
-  const [isBusy, setBusy] = useState(false);
-  const submit = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    setBusy(true);
-    setProblem("");
-    try {
-      onSignedIn(await api.signIn(name, password));
-    } catch (error) {
-      setProblem(asError(error).message);
-      setBusy(false);
-    }
-  };
   return (
     <main class="sign-in">
       <div class="sign-in-theme">
         <ThemeToggle />
       </div>
-      <form class="sign-in-card" onSubmit={(event) => void submit(event)}>
+      <div class="sign-in-card">
         <Mark />
         <h1>Fieldseal Annotate</h1>
         <p class="hint">
           Surveillance frames, boxes and notes, encrypted before they reach the database.
         </p>
-        <label class="stacked">
-          <span>Name</span>
-          <input
-            class="field"
-            name="username"
-            autocomplete="username"
-            required
-            value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        </label>
-        <label class="stacked">
-          <span>Password</span>
-          <input
-            class="field"
-            name="password"
-            type="password"
-            autocomplete="current-password"
-            required
-            value={password}
-            onInput={(event) => setPassword(event.currentTarget.value)}
-          />
-        </label>
-        <p class="form-problem" role="alert">
-          {problem !== "" && <Icon name="alert" />}
-          {problem}
-        </p>
-        <Button type="submit" kind="primary" isBusy={isBusy}>
-          Sign in
-        </Button>
-        {session.demoAccounts.length > 0 && (
-          <div class="demo-accounts">
-            <p>Demo accounts</p>
-            {session.demoAccounts.map((account) => (
-              <Button
-                key={account.name}
-                kind="quiet"
-                icon={account.role === "annotator" ? "draw" : "eye"}
-                onClick={() => {
-                  setName(account.name);
-                  setPassword(account.password);
-                }}
-              >
-                {account.name} · {account.role}
-              </Button>
-            ))}
-          </div>
-        )}
-      </form>
+        <SignInForm accounts={session.demoAccounts} onSignedIn={onSignedIn} />
+      </div>
     </main>
+  );
+}
+
+interface SignInFormProps {
+  readonly accounts: Session["demoAccounts"];
+  readonly onSignedIn: (session: Session) => void;
+}
+
+function SignInForm({ accounts, onSignedIn }: SignInFormProps): JSX.Element {
+  const [{ name, password }, setAccount] = useState({ name: "", password: "" });
+  const [problem, setProblem] = useState("");
+  const action = useAction();
+  const onSubmit = (event: Event): void => {
+    event.preventDefault();
+    setProblem("");
+    const showProblem = (error: Error): boolean => {
+      setProblem(error.message);
+      return true;
+    };
+    action.run(async () => onSignedIn(await api.signIn(name, password)), showProblem);
+  };
+  return (
+    <form onSubmit={onSubmit}>
+      <TextField
+        label="Name"
+        name="username"
+        autocomplete="username"
+        value={name}
+        onInput={(value) => setAccount({ name: value, password })}
+      />
+      <TextField
+        label="Password"
+        name="password"
+        isSecret
+        autocomplete="current-password"
+        value={password}
+        onInput={(value) => setAccount({ name, password: value })}
+      />
+      <p class="form-problem" role="alert">
+        {problem !== "" && <Icon name="alert" />}
+        {problem}
+      </p>
+      <Button type="submit" kind="primary" isBusy={action.isBusy}>
+        Sign in
+      </Button>
+      {accounts.length > 0 && <DemoAccounts accounts={accounts} onChoose={setAccount} />}
+    </form>
+  );
+}
+
+type DemoAccount = Session["demoAccounts"][number];
+
+interface DemoAccountsProps {
+  readonly accounts: readonly DemoAccount[];
+  readonly onChoose: (account: DemoAccount) => void;
+}
+
+function DemoAccounts({ accounts, onChoose }: DemoAccountsProps): JSX.Element {
+  return (
+    <div class="demo-accounts">
+      <p>Demo accounts</p>
+      {accounts.map((account) => (
+        <Button
+          key={account.name}
+          kind="quiet"
+          icon={account.role === "annotator" ? "draw" : "eye"}
+          onClick={() => onChoose(account)}
+        >
+          {account.name} · {account.role}
+        </Button>
+      ))}
+    </div>
   );
 }

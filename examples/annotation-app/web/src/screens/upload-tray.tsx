@@ -1,6 +1,6 @@
 // Files that are dropped anywhere on the page, their way to the server, and why some were refused.
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { counted, percent } from "../data/format.ts";
 import { refusalOf, upload } from "../data/upload.ts";
 import { announce } from "../ui/announcer.tsx";
@@ -24,6 +24,17 @@ export interface Uploads {
 
 let nextKey = 1;
 
+function toItem(file: File): Item {
+  const refusal = refusalOf(file);
+  return {
+    key: nextKey++,
+    file,
+    share: 0,
+    state: refusal === null ? "waiting" : "refused",
+    message: refusal ?? "Waiting",
+  };
+}
+
 /** One file at a time: the server decrypts and re-encodes each, and progress means something. */
 export function useUploads(onDone: () => void): Uploads {
   const [items, setItems] = useState<readonly Item[]>([]);
@@ -45,16 +56,7 @@ export function useUploads(onDone: () => void): Uploads {
     }
   };
   const add = (files: readonly File[]): void => {
-    const added = files.map((file): Item => {
-      const refusal = refusalOf(file);
-      return {
-        key: nextKey++,
-        file,
-        share: 0,
-        state: refusal ? "refused" : "waiting",
-        message: refusal ?? "Waiting",
-      };
-    });
+    const added = files.map(toItem);
     setItems((before) => [...before, ...added]);
     announce(`Adding ${counted(added.length, "file")}`);
     for (const item of added) {
@@ -97,50 +99,5 @@ export function UploadTray({ uploads }: { readonly uploads: Uploads }): JSX.Elem
         ))}
       </ul>
     </section>
-  );
-}
-
-/** Shown over everything while files hover over the page. */
-export function DropTarget({
-  onFiles,
-}: {
-  readonly onFiles: (files: readonly File[]) => void;
-}): JSX.Element | null {
-  const [isOver, setOver] = useState(false);
-  const latest = useRef(onFiles);
-  latest.current = onFiles;
-  useEffect(() => {
-    const onDrag = (event: DragEvent): void => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      setOver(true);
-    };
-    const onLeave = (event: DragEvent): void => {
-      if (event.relatedTarget === null) setOver(false);
-    };
-    const onDrop = (event: DragEvent): void => {
-      if (!event.dataTransfer) return;
-      event.preventDefault();
-      setOver(false);
-      latest.current([...event.dataTransfer.files]);
-    };
-    addEventListener("dragover", onDrag);
-    addEventListener("dragleave", onLeave);
-    addEventListener("drop", onDrop);
-    return () => {
-      removeEventListener("dragover", onDrag);
-      removeEventListener("dragleave", onLeave);
-      removeEventListener("drop", onDrop);
-    };
-  }, []);
-  if (!isOver) return null;
-  return (
-    <div class="drop-target">
-      <div>
-        <Icon name="upload" />
-        <p class="state-title">Drop to add</p>
-        <p>JPEG, PNG, WebP up to 20 MB · MP4 up to 200 MB</p>
-      </div>
-    </div>
   );
 }

@@ -1,10 +1,11 @@
 import type { JSX } from "preact";
 import { api } from "../data/api.ts";
 import type { VideoSummary } from "../data/contract.ts";
-import { bytes, clock, dayAndTime } from "../data/format.ts";
+import { bytes, clock, dayAndMinute } from "../data/format.ts";
 import { linkTo } from "../route.ts";
 import { Icon } from "../ui/icon.tsx";
-import { Empty, Failed, Skeleton } from "../ui/states.tsx";
+import { Loaded } from "../ui/loaded.tsx";
+import { Empty } from "../ui/states.tsx";
 import { useRemote } from "../ui/use-remote.ts";
 import { VideoPlayer } from "./video-player.tsx";
 
@@ -21,15 +22,15 @@ export function VideosScreen({ id, labels, revision }: VideosScreenProps): JSX.E
     <div class="workspace is-two">
       <aside class="pane pane-list" aria-label="Videos">
         <h2 class="pane-title">Videos</h2>
-        {videos.error && (
-          <Failed title="The list did not load" error={videos.error} onRetry={videos.reload} />
-        )}
-        {videos.isLoading && !videos.value && <Skeleton lines={4} />}
-        <ul class="video-list">
-          {videos.value?.map((video) => (
-            <VideoRow key={video.id} video={video} isCurrent={video === current} />
-          ))}
-        </ul>
+        <Loaded remote={videos} failure="The list did not load" skeletonLines={4}>
+          {(known) => (
+            <ul class="video-list">
+              {known.map((video) => (
+                <VideoRow key={video.id} video={video} isCurrent={video === current} />
+              ))}
+            </ul>
+          )}
+        </Loaded>
       </aside>
       <section class="pane pane-video" aria-label="Player">
         {current && <VideoPlayer key={current.id} video={current} labels={labels} />}
@@ -63,7 +64,7 @@ function VideoRow({
         <span class="frame-text">
           <span class="frame-name">{video.name}</span>
           <span class="frame-meta">
-            {video.camera} · {dayAndTime(video.recordedAt)}
+            {video.camera} · {dayAndMinute(video.recordedAt)}
           </span>
           <span class="frame-meta">
             {clock(video.durationSeconds)} · {bytes(video.sizeBytes)}

@@ -23,15 +23,11 @@ export function Dialog({
   useEffect(() => {
     ref.current?.showModal();
   }, []);
-  const onCancel = (event: Event): void => {
-    event.preventDefault();
-    onClose?.();
-  };
   // Chromium closes a dialog at the second Escape whatever the page says; a question that must be answered returns.
   const onClosed = (): void => {
     if (!onClose) ref.current?.showModal();
   };
-  const onClick = (event: MouseEvent): void => {
+  const onBackdrop = (event: MouseEvent): void => {
     if (event.target === ref.current) onClose?.();
   };
   return (
@@ -39,9 +35,12 @@ export function Dialog({
       ref={ref}
       class={isWide ? "dialog is-wide" : "dialog"}
       aria-label={title}
-      onCancel={onCancel}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose?.();
+      }}
       onClose={onClosed}
-      onClick={onClick}
+      onClick={onBackdrop}
     >
       <div class="dialog-body">
         <header class="dialog-header">

@@ -1,0 +1,52 @@
+import type { JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "../ui/icon.tsx";
+
+interface DropTargetProps {
+  readonly onFiles: (files: readonly File[]) => void;
+}
+
+/** Shown over everything while files hover over the page. */
+export function DropTarget({ onFiles }: DropTargetProps): JSX.Element | null {
+  const isOver = useFileDrop(onFiles);
+  if (!isOver) return null;
+  return (
+    <div class="drop-target">
+      <div>
+        <Icon name="upload" />
+        <p class="state-title">Drop to add</p>
+        <p>JPEG, PNG, WebP up to 20 MB · MP4 up to 200 MB</p>
+      </div>
+    </div>
+  );
+}
+
+/** Files may be dropped anywhere on the page. Returns whether some hover over it. */
+function useFileDrop(onFiles: DropTargetProps["onFiles"]): boolean {
+  const [isOver, setOver] = useState(false);
+  const latest = useRef(onFiles);
+  latest.current = onFiles;
+  useEffect(() => {
+    const listening = new AbortController();
+    const { signal } = listening;
+    const onDrag = (event: DragEvent): void => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      setOver(true);
+    };
+    const onLeave = (event: DragEvent): void => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    const onDrop = (event: DragEvent): void => {
+      if (!event.dataTransfer) return;
+      event.preventDefault();
+      setOver(false);
+      latest.current([...event.dataTransfer.files]);
+    };
+    addEventListener("dragover", onDrag, { signal });
+    addEventListener("dragleave", onLeave, { signal });
+    addEventListener("drop", onDrop, { signal });
+    return () => listening.abort();
+  }, []);
+  return isOver;
+}

@@ -1,0 +1,29 @@
+import type { JSX } from "preact";
+
+interface TextFieldProps {
+  readonly label: string;
+  readonly name: string;
+  readonly isSecret?: boolean;
+  readonly autocomplete: "username" | "current-password";
+  readonly value: string;
+  readonly onInput: (value: string) => void;
+}
+
+export function TextField(props: TextFieldProps): JSX.Element {
+  const { label, name, isSecret = false, autocomplete, value, onInput } = props;
+  const field = {
+    class: "field",
+    name,
+    autocomplete,
+    required: true,
+    value,
+    onInput: (event: InputEvent & { readonly currentTarget: HTMLInputElement }) =>
+      onInput(event.currentTarget.value),
+  };
+  return (
+    <label class="stacked">
+      <span>{label}</span>
+      {isSecret ? <input {...field} type="password" /> : <input {...field} type="text" />}
+    </label>
+  );
+}
