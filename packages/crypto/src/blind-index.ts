@@ -23,6 +23,7 @@ export interface BlindIndexOptions {
 export const MIN_INDEX_BITS = 4;
 export const MAX_INDEX_BITS = 256;
 
+/** Makes the tokens of one column's blind index; {@link ColumnCipher} does it for whole columns and all live keys. */
 export class BlindIndex {
   readonly column: string;
   readonly bits: number;

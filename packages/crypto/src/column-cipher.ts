@@ -36,6 +36,9 @@ interface Bound<T> {
 }
 
 /**
+ * Encrypts and decrypts the values of one column, singly or many at a time, and makes its search tokens: what every
+ * adapter and the re-encryption engine work with. Keys are read at the first use, not when it is made.
+ *
  * @example
  * ```ts
  * const email = new ColumnCipher({
@@ -151,6 +154,18 @@ export class ColumnCipher<T> {
       this.#events.failed("decrypt", error);
       throw error;
     }
+  }
+
+  /**
+   * The value of a stored plaintext, whatever the column's options accept: for migrations.
+   * @throws {@link DecryptError} `ERR_DECRYPT_CONTENT` when it is no plaintext of this column's type
+   */
+  readPlaintext(stored: StoredInput): T {
+    const value = readStoredPlaintext(stored, this.codec);
+    if (value !== undefined) return value;
+    const { content } = this.codec;
+    const message = `${this.label} is declared as ${content}, but a stored plaintext is no ${content}.`;
+    throw new DecryptError(this.context, "ERR_DECRYPT_CONTENT", message);
   }
 
   /**

@@ -12,10 +12,15 @@ import {
 } from "./envelope.ts";
 import { BATCH_BYTES } from "./envelope-sealer.ts";
 import { DecryptError, KeyError } from "./errors.ts";
-import { sliceBase64, writeBase64 } from "./fast-buffer.ts";
 import type { Keyring } from "./keyring.ts";
 import { removePadding } from "./padding.ts";
-import { asBuffer, type StoredInput } from "./stored-form.ts";
+import {
+  asBuffer,
+  decodeBase64Into,
+  decodedBytes,
+  decodeInto,
+  type StoredInput,
+} from "./stored-form.ts";
 import type { Aead, BodyRange, PlaintextReader } from "./suites/aead.ts";
 import { SMALL_BODY_BYTES } from "./suites/hmac.ts";
 import { workspace } from "./workspace.ts";
@@ -286,22 +291,4 @@ export class EnvelopeOpener<T> {
 function isSameHeader(bytes: Buffer, start: number, header: Buffer): boolean {
   for (let i = 0; i < HEADER_BYTES; i++) if (bytes[start + i] !== header[i]) return false;
   return true;
-}
-
-/** An upper bound of the bytes behind a stored value. */
-function decodedBytes(stored: StoredInput | null | undefined): number {
-  if (stored === null || stored === undefined) return 0;
-  return typeof stored === "string" ? Math.ceil(stored.length / 4) * 3 : stored.byteLength;
-}
-
-function decodeInto(buffer: Buffer, at: number, stored: StoredInput): number {
-  if (typeof stored === "string") return at + decodeBase64Into(buffer, at, stored);
-  buffer.set(stored, at);
-  return at + stored.byteLength;
-}
-
-/** Bytes written; 0 unless the text is canonical base64, checked by encoding it again (about 90 ns). */
-function decodeBase64Into(buffer: Buffer, at: number, text: string): number {
-  const lengthBytes = writeBase64(buffer, text, at);
-  return sliceBase64(buffer, at, at + lengthBytes) === text ? lengthBytes : 0;
 }

@@ -64,12 +64,18 @@ export function parseHeader(
   lengthBytes: number,
 ): EnvelopeHeader | undefined {
   if (lengthBytes < HEADER_BYTES) return undefined;
+  const header = readHeader(buffer, start);
+  if (header === undefined || !isPossibleBodyLength(header.suite, lengthBytes - HEADER_BYTES))
+    return undefined;
+  return header;
+}
+
+function readHeader(buffer: Buffer, start: number): EnvelopeHeader | undefined {
   if (MAGIC.some((byte, i) => buffer[start + i] !== byte)) return undefined;
   const suite = SUITE_NAMES[(buffer[start + SUITE_AT] as number) - 1];
   const contentByte = buffer[start + CONTENT_AT] as number;
   const content = CONTENT_NAMES[contentByte & 0x0f];
   if (suite === undefined || content === undefined || (contentByte & 0xe0) !== 0) return undefined;
-  if (!isPossibleBodyLength(suite, lengthBytes - HEADER_BYTES)) return undefined;
   return {
     suite,
     keyId: buffer.readUInt32BE(start + KEY_ID_AT),
@@ -120,4 +126,13 @@ export function parseEnvelope(
  */
 export function textPrefix(header: EnvelopeHeader): string {
   return encodeHeader(header).toString("base64");
+}
+
+/**
+ * What {@link textPrefix} encodes; undefined when it is no header of this version. For surveys that let the database
+ * count values by their first twelve characters.
+ */
+export function parseTextPrefix(prefix: string): EnvelopeHeader | undefined {
+  const bytes = decodeCanonicalBase64(prefix);
+  return bytes?.length === HEADER_BYTES ? readHeader(bytes, 0) : undefined;
 }

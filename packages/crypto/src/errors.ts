@@ -26,7 +26,24 @@ export type ErrorCode =
   | "ERR_QUERY_UNSUPPORTED"
   | "ERR_MIGRATE_TARGET"
   | "ERR_MIGRATE_STATE"
-  | "ERR_MIGRATE_POISON";
+  | "ERR_MIGRATE_POISON"
+  | "ERR_MIGRATE_BUSY"
+  | "ERR_MIGRATE_DATABASE"
+  | "ERR_STORAGE_EXISTS"
+  | "ERR_STORAGE_NOT_FOUND"
+  | "ERR_STORAGE_KEY"
+  | "ERR_STORAGE_SOURCE"
+  | "ERR_STORAGE_METADATA"
+  | "ERR_STORAGE_RANGE"
+  | "ERR_STORAGE_CHANGED"
+  | "ERR_STORAGE_MISMATCH"
+  | "ERR_STORAGE_FORMAT"
+  | "ERR_STORAGE_WRONG_KEY"
+  | "ERR_STORAGE_TRUNCATED"
+  | "ERR_STORAGE_TAMPERED"
+  | "ERR_STORAGE_UNPROTECTED"
+  | "ERR_STORAGE_LINK"
+  | "ERR_STORAGE_BACKEND";
 
 /** Base of all errors that are not the calling code's own mistake. */
 export class EncryptionError extends Error {
@@ -161,12 +178,46 @@ export class MigrationError extends EncryptionError {
   readonly runId: string | undefined;
 
   constructor(
-    code: "ERR_MIGRATE_TARGET" | "ERR_MIGRATE_STATE" | "ERR_MIGRATE_POISON",
+    code: Extract<ErrorCode, `ERR_MIGRATE_${string}`>,
     message: string,
     details: { readonly table?: string | undefined; readonly runId?: string | undefined } = {},
   ) {
     super(code, message);
     this.table = details.table;
     this.runId = details.runId;
+  }
+}
+
+/** What went wrong with a stored object; the message names its key, never its content, file name or type. */
+export class StorageError extends EncryptionError {
+  override name = "StorageError";
+  /** Under which the object stands, where the error concerns one. */
+  readonly objectKey: string | undefined;
+  /** True when the same call may succeed later without a change of code or configuration. */
+  readonly retryable: boolean;
+
+  constructor(
+    code:
+      | "ERR_STORAGE_EXISTS"
+      | "ERR_STORAGE_NOT_FOUND"
+      | "ERR_STORAGE_KEY"
+      | "ERR_STORAGE_SOURCE"
+      | "ERR_STORAGE_METADATA"
+      | "ERR_STORAGE_RANGE"
+      | "ERR_STORAGE_CHANGED"
+      | "ERR_STORAGE_MISMATCH"
+      | "ERR_STORAGE_FORMAT"
+      | "ERR_STORAGE_WRONG_KEY"
+      | "ERR_STORAGE_TRUNCATED"
+      | "ERR_STORAGE_TAMPERED"
+      | "ERR_STORAGE_UNPROTECTED"
+      | "ERR_STORAGE_LINK"
+      | "ERR_STORAGE_BACKEND",
+    message: string,
+    details: { readonly objectKey?: string | undefined; readonly retryable?: boolean } = {},
+  ) {
+    super(code, message);
+    this.objectKey = details.objectKey;
+    this.retryable = details.retryable ?? false;
   }
 }

@@ -24,9 +24,11 @@ export { ColumnCipher, type ColumnDefinition } from "./column-cipher.ts";
 export type { EncryptionOptions, LegacyOptions } from "./column-options.ts";
 export type { ColumnContext, ContextInput } from "./context.ts";
 export type { EncryptedColumn } from "./encrypted-column.ts";
+export { envelopeCondition } from "./envelope-condition.ts";
 export {
   formatKeyId,
   parseEnvelope,
+  parseTextPrefix,
   SUITE_NAMES,
   TEXT_PREFIX,
   textPrefix,
@@ -40,6 +42,7 @@ export {
   EncryptionError,
   KeyError,
   MigrationError,
+  StorageError,
   UnsupportedQueryError,
   ValueRangeError,
   ValueTypeError,

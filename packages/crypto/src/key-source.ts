@@ -23,7 +23,11 @@ export interface KeySource {
   load(): Promise<Keyring>;
 }
 
-/** @throws {@link KeyError} `ERR_KEY_SOURCE` (retryable) when the source fails for a reason of its own */
+/**
+ * Loads the keyring of a source and announces it on the channel `fieldseal:key`: once at start, or again to renew it.
+ *
+ * @throws {@link KeyError} `ERR_KEY_SOURCE` (retryable) when the source fails for a reason of its own
+ */
 export async function loadKeyring(source: KeySource): Promise<Keyring> {
   try {
     const keyring = await source.load();
@@ -41,6 +45,16 @@ export type WrappedKeysetOptions = { readonly wrapper: KeyWrapper } & (
   | { readonly json: string }
 );
 
+/**
+ * A {@link KeySource} that reads a keyset and has each root key unwrapped by a KMS, a vault or an HSM.
+ *
+ * @example
+ * ```ts
+ * const keyring = await loadKeyring(wrappedKeysetSource({ path: "keyset.json", wrapper }));
+ * ```
+ * @throws {@link ConfigError} on `load`, `ERR_CONFIG_KEY_FILE` when the file cannot be read
+ * @throws {@link KeyError} on `load`, `ERR_KEY_SOURCE` when the service does not unwrap
+ */
 export function wrappedKeysetSource(options: WrappedKeysetOptions): KeySource {
   const name = "path" in options ? options.path : "wrapped keyset";
   return {

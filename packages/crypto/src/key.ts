@@ -27,6 +27,7 @@ const inspect: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never
 /** Set by the class below, because only it can reach private state; not methods, so that no caller of the package can. */
 let readMaterial: (key: Key) => KeyObject | undefined;
 
+/** A root key: its id, status and age. The bytes cannot be read, printed or serialised. */
 export class Key {
   /** Eight hex digits. */
   readonly id: string;

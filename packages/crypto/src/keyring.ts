@@ -8,6 +8,10 @@ const inspect: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never
 /** A keyring, or a function that gives the one in force: called at each use, so that it can be replaced live. */
 export type KeyringInput = Keyring | (() => Keyring);
 
+/**
+ * The keys that a process has: one that encrypts, and those that it can still decrypt with. Printed and serialised it
+ * shows ids and statuses only.
+ */
 export class Keyring {
   readonly primary: Key;
   /** All keys, destroyed ones too, primary first. */

@@ -39,7 +39,11 @@ export interface KeyWrapper {
   unwrap(wrapped: Uint8Array, info: { readonly keyId: string }): Promise<Uint8Array>;
 }
 
-/** @throws {@link KeyError} `ERR_KEY_FORMAT` when text or object is no keyset; the message holds nothing of it. */
+/**
+ * Checks the JSON text of a keyset file. `source` names where it came from, for messages.
+ *
+ * @throws {@link KeyError} `ERR_KEY_FORMAT` when the text is no keyset; the message holds nothing of it
+ */
 export function parseKeyset(text: string, source: string): KeysetJson {
   let json: unknown;
   try {

@@ -1,6 +1,13 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { formatKeyId, parseEnvelope, SUITE_NAMES, TEXT_PREFIX, textPrefix } from "../src/index.ts";
+import {
+  formatKeyId,
+  parseEnvelope,
+  parseTextPrefix,
+  SUITE_NAMES,
+  TEXT_PREFIX,
+  textPrefix,
+} from "../src/index.ts";
 import {
   CONTENT_TYPES,
   decodeCanonicalBase64,
@@ -28,8 +35,14 @@ describe("the envelope header", () => {
         expect(textPrefix(fields))
           .to.have.length(12)
           .and.satisfy((t: string) => t.startsWith(TEXT_PREFIX));
+        expect(parseTextPrefix(textPrefix(fields))).to.deep.equal(fields);
       }),
     );
+  });
+
+  it("is not found in other prefixes", () => {
+    const other = ["", "9V6h", "9V6hAAAAAAAA", "plainplain12", "9V6hAQECAwQB!", "9V6hAQECAwQFAAAA"];
+    for (const prefix of other) expect(parseTextPrefix(prefix), prefix).to.equal(undefined);
   });
 
   it("is laid out as the format says", () => {
