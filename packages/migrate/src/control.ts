@@ -23,6 +23,11 @@ export async function pauseRun(pool: Pool, runId: string): Promise<void> {
   await change(pool, runId, "paused", ["running"]);
 }
 
+/** Lets a paused run go on: in processes that still wait for it, in queue workers, and in the next `migrate`. */
+export async function resumeRun(pool: Pool, runId: string): Promise<void> {
+  await change(pool, runId, "running", ["paused"]);
+}
+
 /** Ends a run. What it wrote stays: both forms are readable as before. */
 export async function cancelRun(pool: Pool, runId: string): Promise<void> {
   await change(pool, runId, "cancelled", ["running", "paused"]);

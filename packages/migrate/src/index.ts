@@ -2,12 +2,48 @@
 export type {
   ColumnFindings,
   Direction,
+  PlaintextRow,
   PoisonRow,
   Progress,
   RunOptions,
   RunReport,
   RunState,
 } from "./contract.ts";
-export { cancelRun, listRuns, pauseRun } from "./control.ts";
+export { cancelRun, listRuns, pauseRun, resumeRun } from "./control.ts";
+export {
+  finalizeColumns,
+  undoFinalize,
+  type FinalizedColumn,
+  type FinalizeOptions,
+  type FinalizeProgress,
+  type FinalizeStep,
+} from "./finalize.ts";
+export type { LockOptions } from "./short-lock.ts";
+export type { ColumnSurvey, EnvelopeCount } from "./survey.ts";
+export { dropSources } from "./drop-sources.ts";
 export { migrate } from "./migrate.ts";
+export type {
+  ColumnFrom,
+  ColumnPlan,
+  ColumnTo,
+  Estimate,
+  Finding,
+  FindingKind,
+  MigrationPlan,
+  PlanOptions,
+  Severity,
+  TablePlan,
+} from "./plan/contract.ts";
+export { planMigration } from "./plan/plan-migration.ts";
+export type {
+  Remnant,
+  RemnantKind,
+  ScrubbedTable,
+  ScrubOptions,
+  ScrubProgress,
+  ScrubReport,
+  ScrubStep,
+} from "./scrub/contract.ts";
+export { scrubColumns } from "./scrub/scrub-columns.ts";
+export { runSlice, type SliceOptions, type SliceReport } from "./slice.ts";
 export { verifyColumns, type VerifyOptions } from "./verify.ts";

@@ -1,50 +1,28 @@
 // A run: workers of any number of processes take chunks of the table until none is left.
 import { createHash, randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
+import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
-import { keyName, readKeys, readRange, writeBatch, type ReadRow } from "./batch.ts";
-import type { Direction, RunOptions, RunReport } from "./contract.ts";
+import { BatchSize } from "./batch-size.ts";
+import { databaseError, patiently, reconnecting, withClient, withSessions } from "./connections.ts";
+import type { Direction, RunOptions, RunReport, RunState, Target } from "./contract.ts";
+import { DeclaredPlaintext } from "./declared.ts";
 import {
-  claimChunk,
-  forgetPoison,
+  endRun,
   openRun,
+  pauseIdleRun,
   prepareJournal,
-  readPoison,
   readProgress,
-  recordPoison,
-  releaseChunk,
-  setState,
   startNextPass,
-  type Chunk,
 } from "./journal.ts";
-import { rewrite } from "./rewrite.ts";
+import { Monitor } from "./monitor.ts";
+import { readPoison } from "./poison.ts";
+import { DEFAULTS, refusePoison, type CompleteOptions, type Run } from "./run.ts";
+import { refuseImpossible } from "./refusals.ts";
+import { keepSourcesInStep, refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, type Table } from "./table.ts";
-
-const DEFAULTS = {
-  direction: "encrypt" as Direction,
-  batchRows: 1000,
-  workers: 2,
-  maxPoisonRows: 1000,
-  leaseMs: 30_000,
-};
-
-/**
- * Of the workers' connections, which are closed afterwards. A batch finds its rows by primary key: the planner, which
- * knows little of the arrays it is given, would read the whole table for each batch.
- */
-const SESSION = `SET statement_timeout = '30s'; SET lock_timeout = '5s';
-  SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`;
-
-/** A row that keeps being changed or locked is read again so often, then left for the sweep. */
-const RETRIES = 3;
-
-interface Run {
-  readonly id: string;
-  readonly table: Table;
-  readonly options: RunOptions & typeof DEFAULTS;
-  readonly pace: () => Promise<void>;
-}
+import { Turns } from "./turns.ts";
+import { Vacuum } from "./vacuum.ts";
+import { work } from "./worker.ts";
 
 /**
  * Brings all values of these columns into the form that the columns declare, on the live database: plaintext and older
@@ -53,8 +31,8 @@ interface Run {
  * processes that call this at the same time.
  *
  * @param columns from `encryptedColumns()` of an adapter. Columns that still hold plaintext need `plaintext: "accept"`
- * @returns one report per table; state "partial" when rows were left because they cannot be read
- * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, `ERR_MIGRATE_STATE`, `ERR_MIGRATE_POISON`
+ * @returns one report per table; state "partial" when rows were left because they cannot be read, or stayed locked
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, `ERR_MIGRATE_STATE`, `ERR_MIGRATE_POISON`, `ERR_MIGRATE_DATABASE`
  * @example
  * ```ts
  * const reports = await migrate(pool, encryptedColumns(sequelize), {
@@ -67,29 +45,95 @@ export async function migrate(
   columns: readonly EncryptedColumn[],
   options: RunOptions = {},
 ): Promise<RunReport[]> {
+  const { reports } = await migrateUntil(pool, columns, { options });
+  return reports;
+}
+
+/** A part of a migration, as a queue works on it. */
+export interface SliceLimits {
+  /** Time of `performance.now()` after which no batch is begun. */
+  readonly deadline: number;
+  /** Runs of this name that have ended are not begun again. */
+  readonly campaign: string | undefined;
+}
+
+/** What {@link migrate} does, or a slice of it: that one leaves a run alone which was paused. */
+export async function migrateUntil(
+  pool: Pool,
+  columns: readonly EncryptedColumn[],
+  { options, slice }: { readonly options: RunOptions; readonly slice?: SliceLimits },
+): Promise<{ readonly reports: RunReport[]; readonly isFinished: boolean }> {
+  const complete = { ...DEFAULTS, ...options };
+  refuseUnknownColumns(columns, complete);
   const reports: RunReport[] = [];
   for (const target of groupByTable(columns)) {
-    const complete = { ...DEFAULTS, ...options };
-    const run = await withClient(pool, async (client) => {
-      const table = await describeTable(client, target);
-      refuseLegacyWrites(table, complete.direction);
-      await prepareJournal(client);
-      const id = await openRun(client, {
-        table,
-        direction: complete.direction,
-        fingerprint: fingerprintOf(table, complete.direction),
-        chunks: complete.chunks,
-      });
-      await forgetPoison(client, id);
-      return { id, table, options: complete, pace: pacer(complete) };
-    });
-    do {
-      const workers = Array.from({ length: complete.workers }, () => work(pool, run));
-      await settle(workers);
-    } while (await withClient(pool, (client) => startNextPass(client, run.id)));
-    reports.push(await finish(pool, run));
+    const { run, state } = await reconnecting(() => startRun(pool, target, { complete, slice }));
+    try {
+      if (state === "running") await workPasses(pool, run);
+      reports.push(await reconnecting(() => finish(pool, run, slice !== undefined)));
+    } catch (error) {
+      throw databaseError(error, { table: target.table, runId: run.id });
+    }
+    // What a deadline interrupts is left to the next slice, with the tables behind it.
+    const reached = reports.at(-1)?.state;
+    if (slice && (reached === "running" || reached === "paused")) {
+      return { reports, isFinished: false };
+    }
   }
-  return reports;
+  return { reports, isFinished: true };
+}
+
+async function startRun(
+  pool: Pool,
+  target: Target,
+  {
+    complete,
+    slice,
+  }: { readonly complete: CompleteOptions; readonly slice: SliceLimits | undefined },
+): Promise<{ readonly run: Run; readonly state: RunState }> {
+  const { direction, chunks, signal } = complete;
+  const { campaign, deadline = Infinity } = slice ?? {};
+  return withClient(pool, async (client) => {
+    const table = await describeTable(client, target, complete);
+    refuseImpossible(table, direction);
+    const declared = new DeclaredPlaintext(table, complete.plaintextRows ?? []);
+    await prepareJournal(client);
+    await keepSourcesInStep(client, table, signal);
+    const fingerprint = fingerprintOf(table, direction);
+    const resumes = slice === undefined;
+    const spec = { table, direction, fingerprint, chunks, campaign, resumes };
+    const { id, state } = await openRun(client, spec);
+    return { run: { id, table, options: complete, declared, signal, deadline }, state };
+  });
+}
+
+/** All workers of this process, pass after pass, until one finds nothing to do. */
+async function workPasses(pool: Pool, run: Run): Promise<void> {
+  const { rowsTotal, chunksLeft } = await readProgress(pool, run.id, run.table);
+  // One connection reads; a small pool has fewer workers rather than a worker that waits for ever.
+  const workers = Math.max(1, Math.min(run.options.workers, pool.options.max - 1, chunksLeft));
+  const tools = { size: new BatchSize(run.options.batchRows), vacuum: new Vacuum(run, rowsTotal) };
+  const owners = Array.from({ length: workers }, () => randomUUID());
+  await reconnecting(
+    (noteProgress) =>
+      withSessions(pool, workers + 1, async ([first, ...writers]) => {
+        const reader = new Turns(first as ClientBase);
+        do {
+          const monitor = new Monitor(reader, run);
+          const working = writers.map(async (writer, i) => {
+            try {
+              const owner = owners[i] as string;
+              await work({ ...tools, owner, reader, writer, run, monitor, noteProgress });
+            } catch (error) {
+              monitor.stop();
+              throw error;
+            }
+          });
+          await settle(working);
+        } while (await reader.take((client) => nextPass(client, run)));
+      }),
+    run.signal,
+  );
 }
 
 /** All workers stop before the first error is thrown: none writes on behind the caller's back. */
@@ -99,21 +143,31 @@ async function settle(workers: readonly Promise<void>[]): Promise<void> {
   if (failed) throw failed.reason;
 }
 
-async function finish(pool: Pool, { id, table, options }: Run): Promise<RunReport> {
-  const progress = await readProgress(pool, id, table);
-  if (progress.chunksLeft === 0 && progress.state === "running") {
-    await setState(pool, id, progress.poisonRows > 0 ? "partial" : "done", ["running"]);
-  } else if (options.signal?.aborted === true) {
-    await setState(pool, id, "paused", ["running"]);
-  }
+async function nextPass(
+  client: ClientBase,
+  { id, table, signal, deadline }: Run,
+): Promise<boolean> {
+  if (signal?.aborted === true || performance.now() >= deadline) return false;
+  return patiently(() => startNextPass(client, id, table.leaves));
+}
+
+async function finish(pool: Pool, run: Run, isSlice: boolean): Promise<RunReport> {
+  const { id, table, options, deadline, signal } = run;
+  refusePoison(run, await readProgress(pool, id, table));
+  if (signal?.aborted !== true && performance.now() < deadline) await endRun(pool, id);
+  // A queue that shuts down says nothing about the run; a person who interrupts the last process pauses it.
+  if (signal?.aborted === true && !isSlice) await pauseIdleRun(pool, id);
   const report = await readProgress(pool, id, table);
+  options.onProgress?.(report);
   return { ...report, poison: await readPoison(pool, id, table.primaryKey) };
 }
 
 /** What the run would write depends on these; a run that is continued must agree. */
-function fingerprintOf({ sql, columns }: Table, direction: Direction): string {
-  const parts = columns.map(({ column, cipher }) => [
+function fingerprintOf({ sql, migrated }: Table, direction: Direction): string {
+  const parts = migrated.map(({ column: { column, cipher }, source, previous }) => [
     column,
+    source,
+    previous?.context,
     cipher.context,
     cipher.suite,
     cipher.storage,
@@ -125,145 +179,4 @@ function fingerprintOf({ sql, columns }: Table, direction: Direction): string {
   return createHash("sha256")
     .update(JSON.stringify([sql, direction, parts]))
     .digest("hex");
-}
-
-function refuseLegacyWrites({ table, columns }: Table, direction: Direction): void {
-  const legacy = columns.find(({ cipher }) => cipher.suite === "aes-256-cbc");
-  if (direction === "decrypt" || legacy === undefined) return;
-  throw new MigrationError(
-    "ERR_MIGRATE_TARGET",
-    `Table "${table}" cannot be migrated: ${legacy.model}.${legacy.field} still writes the older layout. Take ` +
-      'suite: "aes-256-cbc" out of its options first, so that the application does not undo the migration.',
-    { table },
-  );
-}
-
-async function work(pool: Pool, run: Run): Promise<void> {
-  await withClient(pool, async (client) => {
-    await client.query(SESSION);
-    const owner = randomUUID();
-    const { id: runId } = run;
-    for (;;) {
-      if (!(await mayGoOn(client, run))) return;
-      const chunk = await claimChunk(client, { runId, owner, leaseMs: run.options.leaseMs });
-      if (chunk === undefined) return;
-      await workChunk(client, run, { chunk, owner });
-      await releaseChunk(client, { runId, number: chunk.number, owner });
-    }
-  });
-}
-
-/** Another process may have paused or cancelled the run. */
-async function mayGoOn(client: ClientBase, { id, table, options }: Run): Promise<boolean> {
-  if (options.signal?.aborted === true) return false;
-  const progress = await readProgress(client, id, table);
-  if (progress.poisonRows > options.maxPoisonRows) {
-    throw new MigrationError(
-      "ERR_MIGRATE_POISON",
-      `Run ${id} of table ${table.sql} stopped: ${progress.poisonRows} rows cannot be read, more than maxPoisonRows.`,
-      { table: table.table, runId: id },
-    );
-  }
-  options.onProgress?.(progress);
-  return progress.state === "running";
-}
-
-async function workChunk(
-  client: ClientBase,
-  run: Run,
-  { chunk, owner }: { readonly chunk: Chunk; readonly owner: string },
-): Promise<void> {
-  const { table, options } = run;
-  let after = chunk.cursor;
-  for (;;) {
-    const rows = await readRange(client, table, {
-      after,
-      last: chunk.last,
-      limit: options.batchRows,
-    });
-    const isLast = rows.length < options.batchRows;
-    const cursor = rows.at(-1)?.key ?? null;
-    const checkpoint = { cursor, seen: rows.length, isLast };
-    const isOurs = await writeRows(client, run, { rows, checkpoint, chunk: chunk.number, owner });
-    if (!isOurs || isLast) return;
-    after = cursor;
-    await run.pace();
-    if (!(await mayGoOn(client, run))) return;
-  }
-}
-
-interface Work {
-  readonly rows: readonly ReadRow[];
-  readonly checkpoint: {
-    readonly cursor: readonly string[] | null;
-    readonly seen: number;
-    readonly isLast: boolean;
-  };
-  readonly chunk: number;
-  readonly owner: string;
-}
-
-/** False when another worker has taken the chunk over. */
-async function writeRows(client: ClientBase, run: Run, work: Work): Promise<boolean> {
-  let { rows, checkpoint } = work;
-  for (let attempt = 0; ; attempt++) {
-    const stale = await rewriteRows(client, run, rows);
-    const written = await writeBatch(client, run.table, stale, {
-      ...checkpoint,
-      runId: run.id,
-      chunk: work.chunk,
-      owner: work.owner,
-      leaseMs: run.options.leaseMs,
-    });
-    if (written === undefined) return false;
-    const missed = stale.filter(({ row }) => !written.has(keyName(row.key)));
-    if (missed.length === 0 || attempt === RETRIES) return true;
-    await sleep(5 + Math.random() * 20 * (attempt + 1));
-    rows = await readKeys(
-      client,
-      run.table,
-      missed.map(({ row }) => row.key),
-    );
-    // The batch is accounted for already; these rows only remain to be written.
-    checkpoint = { cursor: null, seen: 0, isLast: checkpoint.isLast };
-  }
-}
-
-async function rewriteRows(
-  client: ClientBase,
-  { id, table, options }: Run,
-  rows: readonly ReadRow[],
-): Promise<{ row: ReadRow; cells: readonly (string | Buffer | null)[] }[]> {
-  const cells = rows.map((row) => row.cells);
-  const rewritten = rewrite(table.columns, cells, options.direction);
-  const poison = rewritten.poison.map(({ row, column, code }) => ({
-    key: (rows[row] as ReadRow).key,
-    column,
-    code,
-  }));
-  await recordPoison(client, id, poison);
-  return rows.flatMap((row, i) => {
-    const next = rewritten.rows[i];
-    return next ? [{ row, cells: next }] : [];
-  });
-}
-
-/** Waits so that this process stays under its rows a second. */
-function pacer({ maxRowsPerSecond, batchRows }: RunOptions & typeof DEFAULTS): () => Promise<void> {
-  if (maxRowsPerSecond === undefined) return async () => {};
-  let free = performance.now();
-  return async () => {
-    free = Math.max(free, performance.now()) + (batchRows / maxRowsPerSecond) * 1000;
-    await sleep(free - performance.now());
-  };
-}
-
-async function withClient<T>(pool: Pool, action: (client: ClientBase) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  try {
-    return await action(client);
-  } finally {
-    // Timeouts were set on the session: it must not serve the application afterwards.
-    client.release(true);
-  }
 }

@@ -1,22 +1,28 @@
 // From the row that was read to the row to write: pure, without a database.
-import {
-  formatKeyId,
-  parseEnvelope,
-  type ColumnCipher,
-  type EncryptedColumn,
-} from "@fieldseal/crypto";
+import { formatKeyId, parseEnvelope, type ColumnCipher, type Stored } from "@fieldseal/crypto";
 import type { Direction } from "./contract.ts";
+import { refuseLossyJson } from "./lossy-json.ts";
+import { plainOf, refusesPlain } from "./plain-form.ts";
+import type { MigratedColumn, Table } from "./table.ts";
 
 export type Cell = string | Buffer | null;
 
 export interface Rewritten {
-  /** New values by column, in the order of `Table.written`; undefined where the row needs no write. */
+  /** New cells by slot; undefined where the row needs no write. */
   readonly rows: readonly (readonly Cell[] | undefined)[];
-  readonly poison: readonly {
-    readonly row: number;
-    readonly column: string;
-    readonly code: string;
-  }[];
+  readonly poison: readonly Poison[];
+}
+
+export interface Poison {
+  readonly row: number;
+  readonly column: string;
+  readonly code: string;
+}
+
+export interface RewriteOptions {
+  readonly direction: Direction;
+  /** Whether somebody has declared a value plaintext although it looks like an envelope. Defaults to never. */
+  readonly isPlaintext?: (row: number, column: string) => boolean;
 }
 
 /**
@@ -24,66 +30,197 @@ export interface Rewritten {
  * a missing old key never leads to a value that is encrypted twice.
  */
 export function rewrite(
-  columns: readonly EncryptedColumn[],
+  table: Pick<Table, "migrated">,
   rows: readonly (readonly Cell[])[],
-  direction: Direction,
+  { direction, isPlaintext }: RewriteOptions,
 ): Rewritten {
-  const result: Cell[][] = rows.map(() => []);
-  const poison: { row: number; column: string; code: string }[] = [];
-  let at = 0;
-  for (const { column, cipher } of columns) {
-    const stored = rows.map((row) => row[at] as Cell);
-    const { values, failures } = openAll(cipher, stored);
-    poison.push(...failures.map(({ row, code }) => ({ row, column, code })));
-    const next =
-      direction === "encrypt"
-        ? sealAll(cipher, stored, values)
-        : values.map((value) => plain(cipher, value));
-    next.forEach((cell, i) => result[i]!.push(cell));
-    at++;
-    if (cipher.blindIndex === undefined) continue;
-    values.forEach((value, i) => result[i]!.push(token(cipher, value, direction)));
-    at++;
+  const result = rows.map((row) => [...row]);
+  const poison: Poison[] = [];
+  for (const migrated of table.migrated) {
+    const { column } = migrated.column;
+    const fail = (row: number, error: unknown): void => {
+      const code = (error as { code?: string }).code ?? "ERR_DECRYPT_FAILED";
+      poison.push({ row, column, code });
+    };
+    const isDeclared = (row: number): boolean => isPlaintext?.(row, column) === true;
+    const change = direction === "encrypt" ? encryptColumn : decryptColumn;
+    change(migrated, { rows: result, fail, isDeclared });
   }
   const isPoisoned = new Set(poison.map(({ row }) => row));
-  const isSame = (i: number): boolean =>
-    (result[i] as Cell[]).every((cell, j) => areEqual(cell, rows[i]![j] as Cell));
+  const isSame = (row: readonly Cell[], before: readonly Cell[]): boolean =>
+    row.every((cell, i) => areEqual(cell, before[i] as Cell));
   return {
-    rows: result.map((row, i) => (isPoisoned.has(i) || isSame(i) ? undefined : row)),
+    rows: result.map((row, i) =>
+      isPoisoned.has(i) || isSame(row, rows[i] as readonly Cell[]) ? undefined : row,
+    ),
     poison,
   };
 }
 
-/** A whole column at once; only when something in it fails, one by one. */
-function openAll(
+interface Work {
+  readonly rows: Cell[][];
+  readonly fail: (row: number, error: unknown) => void;
+  readonly isDeclared: (row: number) => boolean;
+}
+
+/** What a cell turned out to be. undefined is what does not open, and was reported. */
+interface Opened {
+  readonly value: unknown;
+  /** It opened in another way than the column's declaration: it has to be sealed anew. */
+  readonly isStale: boolean;
+}
+
+function encryptColumn(migrated: MigratedColumn, work: Work): void {
+  const { column, valueAt, tokenAt, sourceAt } = migrated;
+  const { cipher } = column;
+  const { rows, fail } = work;
+  const stored = rows.map((row) => row[valueAt] as Cell);
+  const opened = openAll(migrated, stored, work);
+  const values = opened.map((one) => one?.value);
+  if (sourceAt !== undefined) readSources(migrated, { ...work, sourceAt, values });
+  stored.forEach((cell, i) => {
+    if (cell === null || isEnvelope(cell) || opened[i] === undefined) return;
+    try {
+      refuseLossyJson(cipher, cell);
+    } catch (error) {
+      fail(i, error);
+    }
+  });
+  // Values that are in the wanted form already keep their bytes: a second run writes nothing.
+  const stale = values.map((value, i) =>
+    opened[i]?.isStale === false && isCurrent(cipher, stored[i] as Cell) ? null : (value ?? null),
+  );
+  sealAll(cipher, stale, fail).forEach((cell, i) => {
+    const row = rows[i] as Cell[];
+    // The JSON text "null" reads as NULL, and is stored as NULL by the application too.
+    if (cell !== null || values[i] === null) row[valueAt] = cell;
+  });
+  if (tokenAt === undefined) return;
+  rows.forEach((row, i) => {
+    try {
+      row[tokenAt] = (values[i] ?? null) === null ? null : cipher.indexToken(values[i]);
+    } catch (error) {
+      fail(i, error);
+    }
+  });
+}
+
+/** What the encrypted column does not hold yet is taken from the plain one, which may hold envelopes of another form. */
+function readSources(
+  { column: { cipher }, previous }: MigratedColumn,
+  at: Work & { readonly sourceAt: number; readonly values: unknown[] },
+): void {
+  const open = (plain: Exclude<Cell, null>): unknown => {
+    const isSealed = parseEnvelope(plain) !== undefined || cipher.options.legacy !== undefined;
+    if (isSealed) return openEither(cipher, previous, plain);
+    refuseLossyJson(cipher, plain);
+    return cipher.readPlaintext(plain);
+  };
+  at.rows.forEach((row, i) => {
+    const plain = row[at.sourceAt] as Cell;
+    if (at.values[i] !== null || plain === null) return;
+    try {
+      at.values[i] = open(plain);
+    } catch (error) {
+      if (at.isDeclared(i)) at.values[i] = cipher.readPlaintext(plain);
+      else at.fail(i, error);
+    }
+  });
+}
+
+function openEither(
   cipher: ColumnCipher<unknown>,
-  stored: readonly Cell[],
-): { values: unknown[]; failures: { row: number; code: string }[] } {
+  previous: ColumnCipher<unknown> | undefined,
+  stored: Exclude<Cell, null>,
+): unknown {
   try {
-    return { values: cipher.openMany(stored), failures: [] };
-  } catch {
-    const failures: { row: number; code: string }[] = [];
-    const values = stored.map((cell, row) => {
-      try {
-        return cell === null ? null : cipher.open(cell);
-      } catch (error) {
-        failures.push({ row, code: (error as { code?: string }).code ?? "ERR_DECRYPT_FAILED" });
-        return null;
-      }
-    });
-    return { values, failures };
+    return cipher.open(stored);
+  } catch (error) {
+    if (previous === undefined) throw error;
+    return previous.open(stored);
   }
 }
 
-/** Values that are in the wanted form already keep their bytes: a second run writes nothing. */
-function sealAll(
+function decryptColumn(migrated: MigratedColumn, work: Work): void {
+  const { column, valueAt, tokenAt, sourceAt, source } = migrated;
+  const { rows, fail } = work;
+  const stored = rows.map((row) => row[valueAt] as Cell);
+  const opened = openAll(migrated, stored, work);
+  rows.forEach((row, i) => {
+    const value = opened[i]?.value ?? null;
+    const isPlainAlready =
+      source === undefined ? !isEnvelope(stored[i] as Cell) : row[sourceAt as number] !== null;
+    // A plain column that has a value is in step: a trigger sees to it.
+    if (value !== null && !isPlainAlready) {
+      const plain = plainOf(column.cipher, value);
+      const refused = refusesPlain(plain, migrated);
+      if (refused) fail(i, { code: "ERR_VALUE_ENCODING" });
+      else row[sourceAt ?? valueAt] = plain;
+    }
+    if (tokenAt !== undefined && source === undefined) row[tokenAt] = null;
+  });
+}
+
+/** A whole column at once; only when something in it fails, one by one. */
+function openAll(
+  migrated: MigratedColumn,
+  stored: readonly Cell[],
+  { fail, isDeclared }: Work,
+): (Opened | undefined)[] {
+  const { cipher } = migrated.column;
+  const { previous } = migrated;
+  const whole = openWhole(cipher, stored, false) ?? (previous && openWhole(previous, stored, true));
+  if (whole) return whole;
+  return stored.map((cell, row) => {
+    if (cell === null) return { value: null, isStale: false };
+    try {
+      return { value: cipher.open(cell), isStale: false };
+    } catch (error) {
+      try {
+        if (previous !== undefined) return { value: previous.open(cell), isStale: true };
+        if (isDeclared(row)) return { value: cipher.readPlaintext(cell), isStale: true };
+      } catch {
+        // The first error is the one to tell.
+      }
+      return void fail(row, error);
+    }
+  });
+}
+
+function openWhole(
   cipher: ColumnCipher<unknown>,
   stored: readonly Cell[],
+  isStale: boolean,
+): Opened[] | undefined {
+  try {
+    return cipher.openMany(stored).map((value) => ({ value, isStale }));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Plaintext can hold what an encrypted column refuses, as base64 that is not canonical. */
+function sealAll(
+  cipher: ColumnCipher<unknown>,
   values: readonly unknown[],
-): Cell[] {
-  const isStale = stored.map((cell, i) => values[i] !== null && !isCurrent(cipher, cell));
-  const sealed = cipher.sealMany(values.map((value, i) => (isStale[i] === true ? value : null)));
-  return stored.map((cell, i) => (isStale[i] === true ? (sealed[i] as Cell) : cell));
+  fail: Work["fail"],
+): (Stored | null)[] {
+  try {
+    return cipher.sealMany(values);
+  } catch {
+    return values.map((value, row) => {
+      try {
+        return value === null ? null : cipher.seal(value);
+      } catch (error) {
+        fail(row, error);
+        return null;
+      }
+    });
+  }
+}
+
+function isEnvelope(cell: Cell): boolean {
+  return cell !== null && parseEnvelope(cell) !== undefined;
 }
 
 function isCurrent(cipher: ColumnCipher<unknown>, cell: Cell): boolean {
@@ -95,17 +232,6 @@ function isCurrent(cipher: ColumnCipher<unknown>, cell: Cell): boolean {
     formatKeyId(header.keyId) === cipher.primaryKeyId &&
     header.isPadded === (cipher.options.pad !== undefined)
   );
-}
-
-function plain(cipher: ColumnCipher<unknown>, value: unknown): Cell {
-  if (value === null) return null;
-  const encoded = cipher.codec.encodeLegacy(value, cipher.label);
-  if (cipher.storage === "binary") return Buffer.from(encoded);
-  return typeof encoded === "string" ? encoded : Buffer.from(encoded).toString("base64");
-}
-
-function token(cipher: ColumnCipher<unknown>, value: unknown, direction: Direction): Cell {
-  return value === null || direction === "decrypt" ? null : cipher.indexToken(value);
 }
 
 function areEqual(a: Cell, b: Cell): boolean {

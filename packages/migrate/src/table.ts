@@ -1,20 +1,41 @@
 // What the engine must know of a table before it touches it, and the refusals that follow.
-import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
+import { MigrationError, type ColumnCipher, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
-import type { Target } from "./contract.ts";
+import type { Direction, Target } from "./contract.ts";
 
-export interface Column {
+/** A column that is read and, with `assign`, written. The slots of a row follow each other as `Table.slots` does. */
+export interface Slot {
   readonly name: string;
-  readonly type: "text" | "bytea";
+  readonly parameter: "text" | "bytea";
+  /** SQL that reads it from the row `t`. */
+  readonly select: string;
+  /** SQL that makes its value of a parameter; undefined when the column is read only. */
+  readonly assign: ((parameter: string) => string) | undefined;
+}
+
+/** An encrypted column and where its value, blind-index token and plain source stand among the slots. */
+export interface MigratedColumn {
+  readonly column: EncryptedColumn;
+  readonly valueAt: number;
+  readonly tokenAt: number | undefined;
+  readonly sourceAt: number | undefined;
+  /** Name of the plain column that this one takes over. */
+  readonly source: string | undefined;
+  /** Opens what the column's own cipher does not: how the column was declared before. */
+  readonly previous: ColumnCipher<unknown> | undefined;
+  /** The plain column is an array, of something else than JSON: its values have one dimension. */
+  readonly isArraySource: boolean;
 }
 
 export interface Table extends Target {
   /** Quoted, with its schema. */
   readonly sql: string;
+  /** Quoted names of the tables that hold the rows: the leaves of a partitioned table, else the table itself. */
+  readonly leaves: readonly string[];
   /** SQL type of each column of the primary key. */
   readonly keyTypes: readonly string[];
-  /** Encrypted columns, then the companion columns of their blind indexes: what is read and written. */
-  readonly written: readonly Column[];
+  readonly slots: readonly Slot[];
+  readonly migrated: readonly MigratedColumn[];
 }
 
 export function quote(identifier: string): string {
@@ -34,46 +55,163 @@ export function groupByTable(columns: readonly EncryptedColumn[]): Target[] {
   });
 }
 
+/** As `RunOptions.sources` names a column. */
+export function qualifiedName({ schema, table }: Target, column: string): string {
+  return [...(schema === undefined ? [] : [schema]), table, column].join(".");
+}
+
+export interface TableOptions {
+  readonly direction?: Direction;
+  readonly sources?: Readonly<Record<string, string>>;
+  readonly previous?: Readonly<Record<string, ColumnCipher<unknown>>>;
+}
+
 /**
  * @throws {@link MigrationError} `ERR_MIGRATE_TARGET` when the table, a column or a usable primary key is missing
  */
-export async function describeTable(client: ClientBase, target: Target): Promise<Table> {
+export async function describeTable(
+  client: ClientBase,
+  target: Target,
+  { direction = "encrypt", sources = {}, previous = {} }: TableOptions = {},
+): Promise<Table> {
   const { schema, table, primaryKey, columns } = target;
   const sql = schema === undefined ? quote(table) : `${quote(schema)}.${quote(table)}`;
+  const types = await columnTypes(client, sql);
+  if (types.size === 0) refuse(target, "the table does not exist, or this role may not see it");
+  if (primaryKey.length === 0) {
+    refuse(target, "it has no primary key, so that a row could not be found again. Add one");
+  }
+  const keyTypes = primaryKey.map((name) => types.get(name) ?? missing(target, name));
+  const leaves = await leavesOf(client, target, sql);
+  await refuseAmbiguousKey(client, target, leaves);
+  const slots: Slot[] = [];
+  const migrated = columns.map((column): MigratedColumn => {
+    const source = sources[qualifiedName(target, column.column)];
+    const companion = column.cipher.blindIndex?.column;
+    const isWritten = direction === "encrypt" || source === undefined;
+    const add = (slot: Slot): number => slots.push(slot) - 1;
+    const stored = (name: string, storage: "text" | "binary"): number =>
+      add(storedSlot(target, name, { types, storage, isWritten }));
+    return {
+      column,
+      source,
+      previous: previous[qualifiedName(target, column.column)],
+      isArraySource: /(?<!^jsonb?)\[\]$/.test(types.get(source ?? "") ?? ""),
+      valueAt: stored(column.column, column.cipher.storage),
+      tokenAt: companion === undefined ? undefined : stored(companion, "text"),
+      sourceAt:
+        source === undefined
+          ? undefined
+          : add(sourceSlot(target, source, { types, isWritten: direction === "decrypt" })),
+    };
+  });
+  return { ...target, sql, leaves, keyTypes, slots, migrated };
+}
+
+type Types = ReadonlyMap<string, string>;
+
+async function columnTypes(client: ClientBase, sql: string): Promise<Types> {
   const { rows } = await client.query<{ name: string; type: string }>(
     `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
      WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`,
     [sql],
   );
-  if (rows.length === 0) refuse(target, "the table does not exist, or this role may not see it");
-  if (primaryKey.length === 0) {
-    refuse(target, "it has no primary key, so that a row could not be found again. Add one");
-  }
-  const types = new Map(rows.map(({ name, type }) => [name, type]));
-  const keyTypes = primaryKey.map((name) => types.get(name) ?? missing(target, name));
-  const written = columns.flatMap(({ column, cipher }) => {
-    const companion = cipher.blindIndex?.column;
-    const own = { name: column, type: storedType(target, column, types, cipher.storage) };
-    return companion === undefined
-      ? [own]
-      : [own, { name: companion, type: storedType(target, companion, types, "text") }];
-  });
-  return { ...target, sql, keyTypes, written };
+  return new Map(rows.map(({ name, type }) => [name, type]));
 }
 
-function storedType(
+/** Rows are read by their place, and each leaf has places of its own. */
+export async function leavesOf(client: ClientBase, target: Target, sql: string): Promise<string[]> {
+  const { rows } = await client.query<{ name: string; kind: string }>(
+    `WITH RECURSIVE tree AS (
+       SELECT to_regclass($1)::oid AS oid
+       UNION ALL SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+     )
+     SELECT format('%I.%I', nspname, relname) AS name, relkind AS kind
+     FROM tree JOIN pg_class c ON c.oid = tree.oid JOIN pg_namespace n ON n.oid = relnamespace
+     WHERE relkind <> 'p' ORDER BY 1`,
+    [sql],
+  );
+  const other = rows.find(({ kind }) => kind !== "r");
+  if (other) {
+    refuse(
+      target,
+      `${other.name} is a view or a foreign table. Migrate the table behind it, where its rows are`,
+    );
+  }
+  return rows.map(({ name }) => name);
+}
+
+/** Two rows of one key, written by one transaction, could not be told apart: one would get the other's value. */
+async function refuseAmbiguousKey(
+  client: ClientBase,
   target: Target,
-  column: string,
-  types: ReadonlyMap<string, string>,
-  storage: "text" | "binary",
-): "text" | "bytea" {
-  const type = types.get(column) ?? missing(target, column);
-  const wanted = storage === "binary" ? "bytea" : "text";
-  if (type === wanted) return wanted;
-  const fix = type.startsWith("character")
-    ? `Widen it first: ALTER TABLE ... ALTER COLUMN ${quote(column)} TYPE text`
-    : `Its values cannot be replaced in place; add a column of type ${wanted}`;
-  refuse(target, `column "${column}" is ${type}, and ciphertext needs ${wanted}. ${fix}`);
+  leaves: readonly string[],
+): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT name FROM unnest($1::text[]) AS l(name) WHERE NOT EXISTS (
+       SELECT 1 FROM pg_index WHERE indrelid = to_regclass(name) AND indisunique AND indisvalid
+         AND indpred IS NULL AND indexprs IS NULL AND $2::text[] @> (
+           SELECT array_agg(attname::text) FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) AS k
+           JOIN pg_attribute ON attrelid = indrelid AND attnum = k)) LIMIT 1`,
+    [leaves, target.primaryKey],
+  );
+  const [first] = rows;
+  if (first === undefined) return;
+  const names = target.primaryKey.map(quote).join(", ");
+  refuse(
+    target,
+    `the model's primary key is ${names}, but no unique index of ${first.name} vouches for it, so that two rows could ` +
+      `have one key. ALTER TABLE ${first.name} ADD PRIMARY KEY (${names}), or declare the key that it has`,
+  );
+}
+
+function storedSlot(
+  target: Target,
+  name: string,
+  column: {
+    readonly types: Types;
+    readonly storage: "text" | "binary";
+    readonly isWritten: boolean;
+  },
+): Slot {
+  const type = column.types.get(name) ?? missing(target, name);
+  const parameter = column.storage === "binary" ? "bytea" : "text";
+  if (type !== parameter) {
+    const fix = type.startsWith("character")
+      ? `Widen it first: ALTER TABLE ... ALTER COLUMN ${quote(name)} TYPE text`
+      : `Its values cannot be replaced in place: add a column of type ${parameter} for the ciphertext, let the model ` +
+        `use it, and name this one in the option sources`;
+    refuse(target, `column "${name}" is ${type}, and ciphertext needs ${parameter}. ${fix}`);
+  }
+  const assign = column.isWritten ? (value: string): string => value : undefined;
+  return { name, parameter, select: `t.${quote(name)}`, assign };
+}
+
+const ARRAY_OF_ONE_DIMENSION = /^(?<element>.+)\[\]$/;
+
+/** Any type is read as its text, as ISO 8601 for times; arrays as JSON. */
+function sourceSlot(
+  target: Target,
+  name: string,
+  { types, isWritten }: { readonly types: Types; readonly isWritten: boolean },
+): Slot {
+  const type = types.get(name) ?? missing(target, name);
+  const column = `t.${quote(name)}`;
+  const element = ARRAY_OF_ONE_DIMENSION.exec(type)?.groups?.element;
+  const isBytes = type === "bytea";
+  const isJson = element === "json" || element === "jsonb";
+  const items = isJson ? "json_array_elements" : "json_array_elements_text";
+  const assign = (value: string): string =>
+    element === undefined
+      ? `${value}::${type}`
+      : `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT item::${element} FROM ${items}(${value}::json) AS item) END`;
+  return {
+    name,
+    parameter: isBytes ? "bytea" : "text",
+    select:
+      element === undefined ? (isBytes ? column : `${column}::text`) : `to_json(${column})::text`,
+    assign: isWritten ? assign : undefined,
+  };
 }
 
 function missing(target: Target, column: string): never {

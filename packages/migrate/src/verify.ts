@@ -6,12 +6,15 @@ import {
   type EncryptedColumn,
 } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
-import { readRange, type ReadRow } from "./batch.ts";
 import type { ColumnFindings, PoisonRow } from "./contract.ts";
+import { readNext, type ReadRow } from "./read.ts";
+import { refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, type Table } from "./table.ts";
 import type { Cell } from "./rewrite.ts";
 
 export interface VerifyOptions {
+  /** As of the run: what plain columns hold and the encrypted ones do not counts as plaintext. Defaults to none. */
+  readonly sources?: Readonly<Record<string, string>>;
   /** Rows read at once. Defaults to 1000. */
   readonly batchRows?: number;
   /** Rejects with its reason after the batch at hand: half a verification proves nothing. */
@@ -36,11 +39,13 @@ export async function verifyColumns(
   columns: readonly EncryptedColumn[],
   options: VerifyOptions = {},
 ): Promise<ColumnFindings[]> {
+  const { sources = {} } = options;
+  refuseUnknownColumns(columns, { sources });
   const findings: ColumnFindings[] = [];
   const client = await pool.connect();
   try {
     for (const target of groupByTable(columns)) {
-      const table = await describeTable(client, target);
+      const table = await describeTable(client, target, { sources });
       findings.push(...(await verifyTable(client, table, options)));
     }
   } finally {
@@ -58,7 +63,7 @@ async function verifyTable(
   let after: readonly string[] | null = null;
   for (let rowsSeen = 0; ;) {
     signal?.throwIfAborted();
-    const rows: ReadRow[] = await readRange(client, table, { after, last: null, limit: batchRows });
+    const rows: ReadRow[] = await readNext(client, table, { after, limit: batchRows });
     countRows(table, rows, counts);
     rowsSeen += rows.length;
     onProgress?.({ table: table.table, rowsSeen });
@@ -91,22 +96,27 @@ function emptyCounts({ model, field, table, column, cipher }: EncryptedColumn): 
 }
 
 function countRows(table: Table, rows: readonly ReadRow[], counts: readonly Counts[]): void {
-  let at = 0;
-  table.columns.forEach(({ column, cipher }, i) => {
-    const tokenAt = cipher.blindIndex && at + 1;
+  table.migrated.forEach(({ column: { column, cipher }, valueAt, tokenAt, sourceAt }, i) => {
+    const found = counts[i] as Counts;
     for (const { key, cells } of rows) {
+      const plain = sourceAt === undefined ? null : (cells[sourceAt] as Cell);
+      if (plain !== null && cells[valueAt] === null) {
+        // The JSON text "null" is stored as NULL.
+        const isNull = cipher.codec.content === "json" && plain.toString() === "null";
+        found.rows++;
+        found[isNull ? "nulls" : "plaintext"]++;
+        continue;
+      }
       const token = tokenAt === undefined ? undefined : (cells[tokenAt] as Cell);
-      const fault = countCell(counts[i] as Counts, cipher, { stored: cells[at] as Cell, token });
+      const fault = countCell(found, cipher, { stored: cells[valueAt] as Cell, token });
       if (fault === undefined) continue;
-      const { unreadable } = counts[i] as Counts;
-      (counts[i] as Counts).unreadableRows++;
-      if (unreadable.length >= MAX_LISTED) continue;
+      found.unreadableRows++;
+      if (found.unreadable.length >= MAX_LISTED) continue;
       const primaryKey = Object.fromEntries(
         table.primaryKey.map((name, k) => [name, key[k] as string]),
       );
-      unreadable.push({ primaryKey, column, code: fault });
+      found.unreadable.push({ primaryKey, column, code: fault });
     }
-    at += tokenAt === undefined ? 1 : 2;
   });
 }
 

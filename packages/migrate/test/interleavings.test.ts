@@ -4,10 +4,12 @@ import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Client } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
-import { readKeys, readRange, writeBatch, type ReadRow } from "../src/batch.ts";
-import { claimChunk, openRun, prepareJournal, type Chunk } from "../src/journal.ts";
+import { claimChunk, type Chunk } from "../src/chunks.ts";
+import { openRun, prepareJournal } from "../src/journal.ts";
+import { PLACES_PER_BLOCK, readKeys, readPlaces, type ReadRow } from "../src/read.ts";
 import { rewrite } from "../src/rewrite.ts";
 import { describeTable, groupByTable, type Table } from "../src/table.ts";
+import { writeBatch } from "../src/write.ts";
 import { ACCEPT, column } from "./columns.ts";
 
 describe("A write of the application between read and write", () => {
@@ -37,7 +39,7 @@ describe("A write of the application between read and write", () => {
     await database.query("insert into t values (1, 'one'), (2, 'two')");
     await prepareJournal(engine);
     const spec = { table, direction: "encrypt", fingerprint: "f", chunks: 1 } as const;
-    runId = await openRun(engine, spec);
+    ({ id: runId } = await openRun(engine, spec));
     chunk = (await claimChunk(engine, { runId, owner, leaseMs: 30_000 }))!;
   });
   after(async () => {
@@ -51,24 +53,27 @@ describe("A write of the application between read and write", () => {
     as: string = owner,
   ): Promise<Set<string> | undefined> {
     const { rows: next } = rewrite(
-      [label],
+      table,
       rows.map(({ cells }) => cells),
-      "encrypt",
+      { direction: "encrypt" },
     );
     const changed = rows.flatMap((row, i) => (next[i] ? [{ row, cells: next[i] }] : []));
-    return writeBatch(engine, table, changed, {
+    const missed = await writeBatch(engine, table, changed, {
       runId,
-      chunk: chunk.number,
+      chunk,
       owner: as,
       leaseMs: 30_000,
-      cursor: rows.at(-1)?.key ?? null,
+      cursor: 1,
       seen: rows.length,
       isLast: true,
     });
+    if (missed === undefined) return undefined;
+    const left = new Set(missed.map(({ row }) => row));
+    return new Set(changed.filter(({ row }) => !left.has(row)).map(({ row }) => row.key[0]!));
   }
 
   const read = (): Promise<ReadRow[]> =>
-    readRange(engine, table, { after: null, last: null, limit: 10 });
+    readPlaces(engine, table, { leaf: table.leaves[0]!, from: 0, to: 9 * PLACES_PER_BLOCK });
 
   /** Value of a row as the application reads it, and whether it is encrypted. */
   async function valueOf(id: number): Promise<string | null | undefined> {
@@ -151,7 +156,7 @@ describe("A write of the application between read and write", () => {
       expect([...written!].toSorted()).to.deep.equal(keys);
       expect(await valueOf(1)).to.equal(value);
       // Read again, what was missed is written; then nothing is left to do.
-      await write(await readKeys(engine, table, [["1"], ["2"]]));
+      await write(await readKeys(engine, table, { leaf: table.leaves[0]!, keys: [["1"], ["2"]] }));
       expect(await valueOf(1)).to.equal(value);
       const last = await write(await read());
       expect(last!.size).to.equal(0);

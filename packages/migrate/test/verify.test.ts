@@ -74,6 +74,7 @@ describe("verifyColumns and the control of runs", () => {
     let runId = "";
     const [paused] = await migrate(pool, [accepting], {
       batchRows: 100,
+      progressMs: 0,
       onProgress: (progress) => {
         runId = progress.runId;
         if (progress.rowsSeen > 300) void pauseRun(pool, runId).catch(() => {});

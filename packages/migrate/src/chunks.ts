@@ -1,0 +1,96 @@
+// Chunks: ranges of places in the leaves of a table, each with the worker that has it on lease.
+import type { ClientBase } from "pg";
+import { PLACES_PER_BLOCK, type Place } from "./read.ts";
+
+export interface Chunk {
+  readonly number: number;
+  /** Quoted name of the table that holds these rows. */
+  readonly leaf: string;
+  /** Rows before it are done. */
+  readonly cursor: Place;
+  readonly end: Place;
+}
+
+/**
+ * Cuts the table as it is now: rows that are inserted behind its last block, or moved there by an update, are met in
+ * the next pass.
+ */
+export async function planChunks(
+  client: ClientBase,
+  runId: string,
+  leaves: readonly string[],
+): Promise<void> {
+  await client.query(
+    `INSERT INTO fieldseal.chunk (run_id, number, leaf, cursor_place, end_place)
+     WITH leaf AS (
+       SELECT name, position,
+         pg_relation_size(to_regclass(name)) / current_setting('block_size')::bigint AS blocks
+       FROM unnest($2::text[]) WITH ORDINALITY AS l(name, position)
+     ), size AS (
+       SELECT greatest(1, ceil(sum(blocks) / (SELECT chunks_wanted FROM fieldseal.run WHERE id = $1)))::bigint AS blocks
+       FROM leaf
+     )
+     SELECT $1, row_number() OVER (ORDER BY leaf.position, first) - 1, leaf.name, first * $3::bigint,
+       least(first + size.blocks, leaf.blocks) * $3::bigint
+     FROM leaf, size, generate_series(0, leaf.blocks - 1, size.blocks) AS first`,
+    [runId, leaves, PLACES_PER_BLOCK],
+  );
+}
+
+export interface Claim {
+  readonly runId: string;
+  readonly owner: string;
+  readonly leaseMs: number;
+}
+
+/** The next chunk that nobody works on, or whose worker was silent for the length of its lease, or that is one's own. */
+export async function claimChunk(
+  client: ClientBase,
+  { runId, owner, leaseMs }: Claim,
+): Promise<Chunk | undefined> {
+  const { rows } = await client.query<{ number: number; leaf: string; from: string; to: string }>(
+    `UPDATE fieldseal.chunk SET owner = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
+     WHERE (run_id, number) = (
+       SELECT run_id, number FROM fieldseal.chunk
+       WHERE run_id = $1 AND finished_at IS NULL
+         AND (lease_until IS NULL OR lease_until < clock_timestamp() OR owner = $2)
+       ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING number, leaf, cursor_place AS "from", end_place AS "to"`,
+    [runId, owner, leaseMs / 1000],
+  );
+  const [row] = rows;
+  return (
+    row && { number: row.number, leaf: row.leaf, cursor: Number(row.from), end: Number(row.to) }
+  );
+}
+
+/** Whether anybody still works on the pass at hand, or should. */
+export async function hasUnfinishedChunks(client: ClientBase, runId: string): Promise<boolean> {
+  const { rows } = await client.query<{ isLeft: boolean }>(
+    `SELECT EXISTS (SELECT FROM fieldseal.chunk WHERE run_id = $1 AND finished_at IS NULL) AS "isLeft"`,
+    [runId],
+  );
+  return rows[0]?.isLeft === true;
+}
+
+/** Gives a chunk back before its lease ends. */
+export async function releaseChunk(
+  client: ClientBase,
+  { runId, number, owner }: { runId: string; number: number; owner: string },
+): Promise<void> {
+  await client.query(
+    `UPDATE fieldseal.chunk SET lease_until = NULL, owner = NULL WHERE run_id = $1 AND number = $2 AND owner = $3`,
+    [runId, number, owner],
+  );
+}
+
+/** Rows that were seen and should have been written, and were not. */
+export async function countSkipped(
+  client: ClientBase,
+  { runId, number, rows }: { runId: string; number: number; rows: number },
+): Promise<void> {
+  await client.query(
+    "UPDATE fieldseal.chunk SET skipped = skipped + $3 WHERE run_id = $1 AND number = $2",
+    [runId, number, rows],
+  );
+}

@@ -1,0 +1,155 @@
+// The engine's connections: settings of its own, and what to do when one is lost.
+import { setTimeout as sleep } from "node:timers/promises";
+import { EncryptionError, MigrationError } from "@fieldseal/crypto";
+import type { ClientBase, Pool, PoolClient } from "pg";
+
+/**
+ * Rows are found by place and by primary key: the planner, which knows little of the arrays it is given, would read the
+ * whole table for each batch. A commit that a crash of the server takes back takes the checkpoint back with the rows,
+ * so it need not be waited for. Values of other types are read and written in one form, wherever the server is.
+ *
+ * Rows are never waited for. What a trigger of the application locks may be: the wait ends before PostgreSQL looks for
+ * deadlocks (`deadlock_timeout`, 1 s), so that it is never a transaction of the application that has to give way.
+ */
+const SESSION = `SET application_name = 'fieldseal'; SET statement_timeout = '30s'; SET lock_timeout = '200ms';
+  SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET synchronous_commit = off;
+  SET row_security = off; SET fieldseal.engine = 'on';
+  SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
+  SET bytea_output = 'hex'; SET xmlbinary = 'base64'`;
+
+/** One connection, closed afterwards: its settings must not serve the application. */
+export async function withClient<T>(
+  pool: Pool,
+  action: (client: ClientBase) => Promise<T>,
+): Promise<T> {
+  const client = await connect(pool);
+  try {
+    return await action(client);
+  } finally {
+    client.release(true);
+  }
+}
+
+/** Several, with the engine's settings. */
+export async function withSessions<T>(
+  pool: Pool,
+  count: number,
+  action: (clients: readonly ClientBase[]) => Promise<T>,
+): Promise<T> {
+  const opened = await Promise.allSettled(Array.from({ length: count }, () => connect(pool)));
+  const clients = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  try {
+    const failed = opened.find((one) => one.status === "rejected");
+    if (failed) throw failed.reason;
+    await Promise.all(clients.map((client) => client.query(SESSION)));
+    return await action(clients);
+  } finally {
+    for (const client of clients) client.release(true);
+  }
+}
+
+async function connect(pool: Pool): Promise<PoolClient> {
+  const client = await pool.connect();
+  // A connection that ends between two queries says so by an event; the next query tells it as well.
+  client.on("error", () => {});
+  return client;
+}
+
+const CONNECTION_LOST = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "53300"]);
+const RECONNECTS = 9;
+const MAX_BACKOFF_MS = 10_000;
+
+/** Shutdown, crash and start of the server (class 57P), class 08, and what `pg` says of a socket that closed. */
+function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === "string") {
+    return CONNECTION_LOST.has(code) || /^(?:08|57P)/.test(code);
+  }
+  return (
+    typeof message === "string" &&
+    /Connection terminated|not queryable|timeout exceeded/.test(message)
+  );
+}
+
+/** Runs an action that may be repeated, through restarts of the server: about half a minute without progress. */
+export async function reconnecting<T>(
+  action: (noteProgress: () => void) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  let failures = 0;
+  for (;;) {
+    try {
+      return await action(() => (failures = 0));
+    } catch (error) {
+      if (!isConnectionLoss(error) || ++failures > RECONNECTS || signal?.aborted === true)
+        throw error;
+      const backoff = Math.min(MAX_BACKOFF_MS, 50 * 2 ** failures);
+      await sleep(backoff * (0.5 + Math.random()));
+    }
+  }
+}
+
+/** Another transaction was in the way, and nothing was written: a lock, a deadlock, a row that moved to another partition. */
+const IN_THE_WAY = new Set(["55P03", "40P01", "40001"]);
+/** Somebody may be altering the table. */
+const PATIENCE_MS = 60_000;
+
+/** Repeats a statement of the engine until nobody is in its way. */
+export async function patiently<T>(action: () => Promise<T>): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === undefined || !IN_THE_WAY.has(code) || performance.now() > end) throw error;
+    }
+    await sleep(Math.min(1000, 10 * attempt) * (0.5 + Math.random()));
+  }
+}
+
+/** What PostgreSQL says when one row's new value is at fault: data exceptions, constraints, errors raised by triggers. */
+export function isRefusal(
+  error: unknown,
+): error is { readonly code: string; readonly constraint?: string; readonly column?: string } {
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^(?:22|23|P0001)/.test(code) && code !== TRIGGER_CHANGES;
+}
+
+/** Division by zero: of the statement of a batch, when a trigger changes what it writes. */
+const TRIGGER_CHANGES = "22012";
+
+const ADVICE: Readonly<Record<string, string>> = {
+  [TRIGGER_CHANGES]:
+    "a trigger changes what is written to an encrypted column, which would destroy it; nothing was written. " +
+    "Take the column out of that trigger",
+  "23502": "the column must not be NULL",
+  "23505": "a unique constraint or index does not hold for the new values",
+  "23514": "a CHECK constraint refuses the new values. Drop it, or let it accept ciphertext",
+  "42501":
+    "this role may not read or write it, or row-level security hides rows from it. Use the owner's role, or one with BYPASSRLS",
+  "55P03": "somebody has locked the table for a minute",
+  "57014": "a batch took longer than 30 s. Use fewer rows a batch",
+};
+
+/** PostgreSQL's error without its message and detail, which quote the row. */
+export function databaseError(
+  error: unknown,
+  where: { readonly table: string; readonly runId?: string | undefined },
+): unknown {
+  const { code, constraint, column } = error as Record<string, unknown>;
+  const isOurs = error instanceof EncryptionError;
+  if (isOurs || typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return error;
+  const names = [
+    ...(typeof constraint === "string" ? [`constraint "${constraint}"`] : []),
+    ...(typeof column === "string" ? [`column "${column}"`] : []),
+  ];
+  const named = names.length > 0 ? ` (${names.join(", ")})` : "";
+  const advice = ADVICE[code] === undefined ? "" : `: ${ADVICE[code]}`;
+  return new MigrationError(
+    "ERR_MIGRATE_DATABASE",
+    `PostgreSQL refused a batch of table "${where.table}" with ${code}${named}${advice}. ` +
+      "What was written before is complete; start the same run again to go on.",
+    where,
+  );
+}

@@ -1,0 +1,109 @@
+// The two guards of a finished column. The fence, a trigger, refuses plaintext with a message that holds no value; it
+// comes first, because PostgreSQL's own message of a violated CHECK quotes the row, and servers log that. The CHECK
+// constraint is what the database itself vouches for.
+import { createHash } from "node:crypto";
+import { envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
+import type { ClientBase } from "pg";
+import type { Attribute, Relation } from "./relation.ts";
+import { quote } from "./table.ts";
+
+/** Triggers run in the order of their names: late, to see what others made of the row. */
+const TRIGGER = "zz_fieldseal_fence";
+const MAX_NAME_BYTES = 63;
+
+export interface Fence {
+  readonly functionSql: string;
+  readonly body: string;
+  readonly columns: readonly string[];
+}
+
+export function fenceOf(relation: Relation, described: readonly EncryptedColumn[]): Fence {
+  // Models that share a table may describe a column twice.
+  const columns = [...new Map(described.map((one) => [one.column, one])).values()];
+  const conditions = columns.map(({ column, cipher }) => {
+    const [after, before] = [`NEW.${quote(column)}`, `OLD.${quote(column)}`];
+    const collation = cipher.storage === "text" ? ' COLLATE "C"' : "";
+    // Rows that still hold plaintext may change in other columns.
+    return `  IF ${after}${collation} IS DISTINCT FROM ${before}${collation} AND NOT (${envelopeCondition(after, cipher.storage)}) THEN
+    RAISE EXCEPTION USING ERRCODE = 'check_violation', SCHEMA = ${literal(relation.schema)}, TABLE = ${literal(relation.name)},
+      COLUMN = ${literal(column)}, CONSTRAINT = '${TRIGGER}', MESSAGE = ${literal(`column "${column}" of table "${relation.name}" takes encrypted values only`)},
+      HINT = 'Write through the application, which encrypts; "fieldseal migrate finalize --undo" takes this fence away.';
+  END IF;`;
+  });
+  return {
+    functionSql: `${quote(relation.schema)}.${quote(nameOf([relation.name, "fieldseal_fence"]))}`,
+    body: `BEGIN\n${conditions.join("\n")}\n  RETURN NEW;\nEND`,
+    columns: columns.map(({ column }) => column),
+  };
+}
+
+/** Whether the fence stands, enabled and for these columns. */
+export async function hasFence(
+  client: ClientBase,
+  relation: Relation,
+  fence: Fence,
+): Promise<boolean> {
+  const { rows } = await client.query<{ body: string }>(
+    `SELECT prosrc AS body FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
+     WHERE tgrelid = $1 AND tgname = $2 AND tgenabled IN ('O', 'A')`,
+    [relation.oid, TRIGGER],
+  );
+  return rows[0]?.body === fence.body;
+}
+
+export function raiseFence(relation: Relation, { functionSql, body, columns }: Fence): string[] {
+  return [
+    `CREATE OR REPLACE FUNCTION ${functionSql}() RETURNS trigger LANGUAGE plpgsql AS ${literal(body)}`,
+    `DROP TRIGGER IF EXISTS ${TRIGGER} ON ${relation.sql}`,
+    `CREATE TRIGGER ${TRIGGER} BEFORE INSERT OR UPDATE OF ${columns.map(quote).join(", ")} ON ${relation.sql}
+     FOR EACH ROW EXECUTE FUNCTION ${functionSql}()`,
+  ];
+}
+
+export function dropFence(relation: Relation, { functionSql }: Fence): string[] {
+  return [
+    `DROP TRIGGER IF EXISTS ${TRIGGER} ON ${relation.sql}`,
+    `DROP FUNCTION IF EXISTS ${functionSql}()`,
+  ];
+}
+
+export interface EnvelopeConstraint {
+  readonly name: string;
+  readonly isValidated: boolean;
+}
+
+/** Finds the constraint by what it says: an adapter may have made it, under another name. */
+export async function findConstraint(
+  client: ClientBase,
+  relation: Relation,
+  { column, cipher }: EncryptedColumn,
+): Promise<EnvelopeConstraint | undefined> {
+  const pattern = /'(.*)'/.exec(envelopeCondition("", cipher.storage))?.[1];
+  const { rows } = await client.query<EnvelopeConstraint>(
+    `SELECT conname AS name, convalidated AS "isValidated" FROM pg_constraint
+     WHERE conrelid = $1 AND contype = 'c' AND conkey = ARRAY[$2::int2]
+       AND strpos(pg_get_constraintdef(oid), $3) > 0 ORDER BY convalidated DESC, conname LIMIT 1`,
+    [relation.oid, (relation.attributes.get(column) as Attribute).number, pattern],
+  );
+  return rows[0];
+}
+
+/** The name that the Sequelize adapter gives as well, unless it is too long. */
+export function constraintName({ name }: Relation, column: string): string {
+  return nameOf([name, column, "encrypted"]);
+}
+
+/** PostgreSQL would cut a long name, and two tables or columns might then share one. */
+function nameOf(parts: readonly string[]): string {
+  const name = parts.join("_");
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8);
+  const end = `_${hash}_${parts.at(-1) as string}`;
+  const start = Buffer.from(name).subarray(0, MAX_NAME_BYTES - end.length);
+  return start.toString().replace(/\uFFFD$/u, "") + end;
+}
+
+function literal(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''")}'`;
+  return text.includes("\\") ? ` E${quoted.replaceAll("\\", "\\\\")}` : quoted;
+}

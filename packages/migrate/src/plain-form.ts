@@ -1,0 +1,31 @@
+// The way back: how a value looks as plaintext, and which values have no such form.
+import { parseEnvelope, type ColumnCipher } from "@fieldseal/crypto";
+import type { MigratedColumn } from "./table.ts";
+
+export function plainOf(cipher: ColumnCipher<unknown>, value: unknown): string | Buffer {
+  const encoded = cipher.codec.encodeLegacy(value, cipher.label);
+  if (cipher.storage === "binary") return Buffer.from(encoded);
+  return typeof encoded === "string" ? encoded : Buffer.from(encoded).toString("base64");
+}
+
+/**
+ * In place, a plaintext that looks like an envelope would be taken for one. PostgreSQL's text has no NUL, and an array
+ * of arrays is not what one dimension of a column came from.
+ */
+export function refusesPlain(
+  plain: string | Buffer,
+  { source, isArraySource }: Pick<MigratedColumn, "source" | "isArraySource">,
+): boolean {
+  if (source === undefined && parseEnvelope(plain) !== undefined) return true;
+  if (typeof plain === "string" && plain.includes("\0")) return true;
+  return isArraySource && !isFlatArray(plain);
+}
+
+function isFlatArray(plain: string | Buffer): boolean {
+  try {
+    const value: unknown = JSON.parse(plain.toString());
+    return Array.isArray(value) && !value.some((item) => Array.isArray(item));
+  } catch {
+    return false;
+  }
+}

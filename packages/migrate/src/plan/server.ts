@@ -1,0 +1,100 @@
+// What concerns a run wherever it writes: a server that does not take writes, snapshots and replicas that keep what it
+// leaves behind.
+import type { ClientBase } from "pg";
+import type { Finding } from "./contract.ts";
+
+export async function serverFindings(
+  client: ClientBase,
+  maxSnapshotAgeSeconds: number,
+): Promise<Finding[]> {
+  return [
+    ...(await readOnly(client)),
+    ...(await privileges(client)),
+    ...(await snapshots(client, maxSnapshotAgeSeconds)),
+    ...(await replicas(client)),
+  ];
+}
+
+async function readOnly(client: ClientBase): Promise<Finding[]> {
+  const { rows } = await client.query<{ isReplica: boolean; isReadOnly: boolean }>(
+    `SELECT pg_is_in_recovery() AS "isReplica", current_setting('default_transaction_read_only')::bool AS "isReadOnly"`,
+  );
+  const { isReplica, isReadOnly } = rows[0] as { isReplica: boolean; isReadOnly: boolean };
+  if (!isReplica && !isReadOnly) return [];
+  return [
+    {
+      severity: "refusal",
+      kind: "read-only",
+      message: isReplica
+        ? "This server is a replica: it takes no writes."
+        : "Transactions of this role are read-only (default_transaction_read_only).",
+      fix: isReplica ? "Connect to the primary." : "Use a role that may write.",
+    },
+  ];
+}
+
+async function privileges(client: ClientBase): Promise<Finding[]> {
+  const { rows } = await client.query<{ role: string; isAllowed: boolean }>(
+    `SELECT current_user AS role, CASE WHEN to_regnamespace('fieldseal') IS NULL
+       THEN has_database_privilege(current_database(), 'CREATE')
+       ELSE has_schema_privilege('fieldseal', 'CREATE, USAGE') END AS "isAllowed"`,
+  );
+  const [row] = rows;
+  if (row?.isAllowed !== false) return [];
+  return [
+    {
+      severity: "refusal",
+      kind: "privilege",
+      message: `Role "${row.role}" may not make the schema "fieldseal", where the engine keeps its progress.`,
+      fix: `CREATE SCHEMA fieldseal AUTHORIZATION "${row.role}"`,
+    },
+  ];
+}
+
+async function snapshots(client: ClientBase, maxAgeSeconds: number): Promise<Finding[]> {
+  const { rows } = await client.query<{ what: string; seconds: number; end: string }>(
+    `SELECT format('process %s%s, %s', pid, ' (' || nullif(application_name, '') || ')', state) AS what,
+       extract(epoch FROM clock_timestamp() - xact_start)::float8 AS seconds,
+       format('SELECT pg_terminate_backend(%s), or wait for its end', pid) AS end
+     FROM pg_stat_activity
+     WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+     UNION ALL SELECT format('prepared transaction %L', gid), extract(epoch FROM clock_timestamp() - prepared)::float8,
+       format('COMMIT PREPARED %L or ROLLBACK PREPARED %L', gid, gid) FROM pg_prepared_xacts
+     ORDER BY seconds DESC NULLS LAST LIMIT 5`,
+  );
+  return rows
+    .filter(({ seconds }) => seconds > maxAgeSeconds)
+    .map(({ what, seconds, end }) => ({
+      severity: "warning",
+      kind: "old-snapshot",
+      message:
+        `A snapshot is open for ${Math.round(seconds / 60)} min (${what}): until its end VACUUM removes no row version ` +
+        "that the run replaces, and the table may double.",
+      fix: `${end}.`,
+    }));
+}
+
+async function replicas(client: ClientBase): Promise<Finding[]> {
+  const { rows: connected } = await client.query<{ name: string; lag: string }>(
+    `SELECT coalesce(nullif(application_name, ''), client_addr::text, 'a replica') AS name,
+       coalesce(pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 'an unknown amount') AS lag
+     FROM pg_stat_replication WHERE NOT pg_is_in_recovery()`,
+  );
+  const { rows: slots } = await client.query<{ name: string; kept: string }>(
+    `SELECT slot_name AS name, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS kept
+     FROM pg_replication_slots WHERE NOT active AND restart_lsn IS NOT NULL AND NOT pg_is_in_recovery()`,
+  );
+  return [
+    ...connected.map(({ name, lag }): Finding => ({
+      severity: "note",
+      kind: "replica",
+      message: `Replica ${name} receives all WAL of the run; it is ${lag} behind now.`,
+    })),
+    ...slots.map(({ name, kept }): Finding => ({
+      severity: "warning",
+      kind: "replica",
+      message: `Nobody reads replication slot "${name}": it keeps ${kept} of WAL, and would keep all that the run writes.`,
+      fix: `Start its reader, or SELECT pg_drop_replication_slot('${name}').`,
+    })),
+  ];
+}

@@ -1,0 +1,106 @@
+// The write of the run, on sampled rows, rolled back: what constraints, triggers and privileges really do to it.
+import type { ClientBase } from "pg";
+import type { Relation } from "../relation.ts";
+import { quote, type Table } from "../table.ts";
+import type { Finding } from "./contract.ts";
+import { valuesOf, type Sample } from "./sample.ts";
+
+export interface Trial {
+  readonly findings: readonly Finding[];
+  /** On one connection; undefined when nothing was written. */
+  readonly millisecondsPerRow: number | undefined;
+}
+
+/** Rows that the application holds locked are left out: a trial waits for nobody. */
+export async function tryWrite(
+  client: ClientBase,
+  {
+    relation,
+    table,
+    sample,
+  }: { readonly relation: Relation; readonly table: Table; readonly sample: Sample },
+): Promise<Trial> {
+  if (sample.changed.length === 0) return { findings: [], millisecondsPerRow: undefined };
+  const values = valuesOf(table.slots, sample.changed);
+  const written = table.slots.flatMap(({ name, assign }, i) =>
+    assign === undefined ? [] : [{ name: quote(name), value: assign(`l.c${i}`) }],
+  );
+  const isKept = written.map(
+    ({ name, value }) => `t.${name}::text COLLATE "C" IS NOT DISTINCT FROM (${value})::text`,
+  );
+  await client.query("BEGIN");
+  try {
+    await client.query("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '30s'");
+    // As the engine's own writes: a trigger that keeps plain columns in step lets them pass.
+    await client.query("SET LOCAL fieldseal.engine = 'on'");
+    const start = performance.now();
+    const { rows } = await client.query<{ locked: string; written: string; kept: string }>(
+      `WITH l AS MATERIALIZED (
+         SELECT v.* FROM ${values.sql} JOIN ${relation.sql} t ON t.tableoid = v.leaf AND t.ctid = v.place AND t.xmin = v.version
+         FOR NO KEY UPDATE OF t SKIP LOCKED
+       ), u AS (
+         UPDATE ${relation.sql} t SET ${written.map(({ name, value }) => `${name} = ${value}`).join(", ")}
+         FROM l WHERE t.tableoid = l.leaf AND t.ctid = l.place RETURNING ${isKept.join(" AND ")} AS is_kept
+       )
+       SELECT (SELECT count(*) FROM l) AS locked, count(*) AS written, count(*) FILTER (WHERE is_kept) AS kept FROM u`,
+      values.parameters,
+    );
+    const elapsedMs = performance.now() - start;
+    const [locked = 0, count = 0, kept = 0] = [
+      rows[0]?.locked,
+      rows[0]?.written,
+      rows[0]?.kept,
+    ].map(Number);
+    return {
+      findings: [...notWritten(locked, count), ...changedBy(count, kept)],
+      millisecondsPerRow: count === 0 ? undefined : elapsedMs / count,
+    };
+  } catch (error) {
+    return { findings: [refused(error)], millisecondsPerRow: undefined };
+  } finally {
+    await client.query("ROLLBACK");
+  }
+}
+
+function notWritten(locked: number, written: number): Finding[] {
+  if (written === locked) return [];
+  return [
+    {
+      severity: "refusal",
+      kind: "trial",
+      message: `Of ${locked} sampled rows PostgreSQL wrote ${written}: a trigger or a policy lets the others stay as they are.`,
+      fix: "Find the BEFORE UPDATE trigger that returns NULL, or the policy, and let the engine's role pass.",
+    },
+  ];
+}
+
+function changedBy(written: number, kept: number): Finding[] {
+  if (kept === written) return [];
+  return [
+    {
+      severity: "refusal",
+      kind: "trial",
+      message: `A trigger changes what is written: of ${written} sampled rows ${kept} kept their ciphertext, the others would be lost.`,
+      fix: "Let the trigger leave encrypted columns alone.",
+    },
+  ];
+}
+
+/** The database's message may quote a value; its code and names do not. */
+function refused(error: unknown): Finding {
+  const {
+    code = "unknown",
+    constraint,
+    table,
+    column,
+  } = error as Readonly<Record<string, string | undefined>>;
+  const names = Object.entries({ constraint, table, column }).flatMap(([what, name]) =>
+    name === undefined ? [] : [`${what} "${name}"`],
+  );
+  return {
+    severity: "refusal",
+    kind: "trial",
+    message: `PostgreSQL refuses the write of sampled rows with code ${code}${names.length > 0 ? ` (${names.join(", ")})` : ""}.`,
+    fix: "Look the code up in PostgreSQL's list of error codes; a trigger may raise codes of its own.",
+  };
+}
