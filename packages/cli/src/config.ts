@@ -12,6 +12,11 @@ export interface FieldsealConfig {
   readonly columns:
     | readonly EncryptedColumn[]
     | (() => readonly EncryptedColumn[] | Promise<readonly EncryptedColumn[]>);
+  /**
+   * Plain columns of other types that encrypted columns take over: `"table.column"` of the encrypted one to the name
+   * of the plain one. Defaults to none.
+   */
+  readonly sources?: Readonly<Record<string, string>>;
   /** Defaults to the variable `DATABASE_URL`. */
   readonly databaseUrl?: string;
   /** Called at the end: closes the ORM. */
@@ -32,6 +37,7 @@ const EXAMPLE =
 export interface Session {
   readonly pool: Pool;
   readonly columns: readonly EncryptedColumn[];
+  readonly sources: Readonly<Record<string, string>>;
 }
 
 /**
@@ -54,7 +60,7 @@ export async function withSession<T>(
   pool.on("error", () => {}); // a lost idle connection; the next query reports what is wrong
   try {
     const columns = typeof config.columns === "function" ? await config.columns() : config.columns;
-    return await action({ pool, columns });
+    return await action({ pool, columns, sources: config.sources ?? {} });
   } finally {
     await pool.end();
     await config.close?.();

@@ -38,7 +38,7 @@ export async function doctor(config: string | undefined, output: Output): Promis
   ];
   checks.push(...(await databaseChecks(config)));
   output.table([
-    ["check", "", ""],
+    ["", "", ""],
     ...checks.map(({ name, isOk, detail }) => [name, isOk ? good("ok") : bad("fails"), detail]),
   ]);
   output.json(checks);
@@ -56,7 +56,9 @@ function check(name: string, run: () => string): Check {
 async function databaseChecks(config: string | undefined): Promise<Check[]> {
   try {
     return await withSession(config, async ({ pool, columns }) => {
-      const { rows } = await pool.query<{ version: string }>("SHOW server_version");
+      const { rows } = await pool.query<{ version: string }>(
+        "SELECT current_setting('server_version') AS version",
+      );
       return [
         { name: "configuration", isOk: true, detail: `${columns.length} encrypted columns` },
         { name: "database", isOk: true, detail: `PostgreSQL ${rows[0]?.version}` },

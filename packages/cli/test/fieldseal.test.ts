@@ -93,6 +93,35 @@ export default { columns: () => [{ model: "User", field: "email", schema: undefi
     expect(again.err).to.include("ERR_CONFIG_KEY_FILE").and.include("exists");
   });
 
+  it("plans: what there is to do, and what would make it fail", async () => {
+    const plan = await fieldseal(["migrate", "plan", "--trial"]);
+    expect(plan, plan.err).to.include({ code: 0 });
+    expect(plan.out)
+      .to.match(/^users  300 rows, \d+\.\d KB, indexes \d+\.\d KB$/m)
+      .and.match(
+        new RegExp(`email  text  plaintext 300 -> key ${keyring.primary.id} A256CBC-HS256`),
+      )
+      .and.match(/to write  300 rows, about [\d.]+ KB of WAL/)
+      .and.match(/The run can begin: fieldseal migrate run$/m);
+    const [{ xmin }] = (await database.query("select min(xmin::text) as xmin from users")) as [
+      { xmin: string },
+    ];
+    expect(
+      await database.query("select 1 from users where xmin::text <> $1", [xmin]),
+    ).to.have.length(0);
+
+    await database.query("alter table users alter email type varchar(99)");
+    const refused = await fieldseal(["migrate", "plan"]);
+    expect(refused).to.include({ code: 1 });
+    expect(refused.out)
+      .to.match(/refusal +"email" is character varying\(99\)/)
+      .and.match(/ALTER COLUMN "email" TYPE text/);
+    expect(json(await fieldseal(["migrate", "plan", "--json"]))).to.deep.include({
+      isPossible: false,
+    });
+    await database.query("alter table users alter email type text");
+  });
+
   it("says what the database holds, encrypts it, and says so again", async () => {
     const before = await fieldseal(["verify", "--json"]);
     expect(before.code).to.equal(1);
@@ -101,15 +130,56 @@ export default { columns: () => [{ model: "User", field: "email", schema: undefi
 
     const run = await fieldseal(["migrate", "run", "--batch-rows", "100"]);
     expect(run).to.include({ code: 0 });
-    expect(run.out).to.match(/users: done, 300 rows written, 0 cannot be read/);
+    expect(run.out).to.match(/users: done, 300 rows written/);
     const [row] = await database.query("select email from users where id = 1");
     expect(row!.email).to.match(/^9V6h/);
 
     const after = await fieldseal(["verify"]);
     expect(after).to.include({ code: 0 });
-    expect(after.out).to.match(new RegExp(`users\\.email +300 +${keyring.primary.id} 300 .*ok`));
+    expect(after.out).to.equal(
+      `users.email  300 rows  ok\n  key ${keyring.primary.id}  300  primary\n`,
+    );
     const status = await fieldseal(["migrate", "status"]);
-    expect(status.out).to.match(/"users" +done/);
+    expect(status.out).to.match(/users +done +100 % of 300 +300/);
+    const limited = ["--max-wal-per-second", "20MB", "--max-lag", "5", "--vacuum"];
+    const again = await fieldseal(["migrate", "resume", ...limited]);
+    expect(again).to.include({ code: 0 });
+    expect(again.out).to.include("users: done, 0 rows written");
+    const malformed = await fieldseal(["migrate", "run", "--max-wal-per-second", "20 miles"]);
+    expect(malformed).to.include({ code: 2 });
+    expect(malformed.err).to.include("as 512KB, 20MB or 1GB");
+  });
+
+  it("lets the database refuse plaintext once nothing else is left, and takes that back", async () => {
+    await database.query("insert into users values (301, 'late@secret.example')");
+    const early = await fieldseal(["migrate", "finalize"]);
+    expect(early).to.include({ code: 1 });
+    expect(early.out).to.include("users.email  not final  1 value is no envelope.");
+    await database.query("delete from users where id = 301");
+
+    const final = await fieldseal(["migrate", "finalize", "--json"]);
+    expect(final, final.err).to.include({ code: 0 });
+    expect(json(final)).to.deep.include.members([
+      {
+        model: "User",
+        field: "email",
+        table: "users",
+        column: "email",
+        remaining: 0,
+        hasFence: true,
+        constraint: "users_email_encrypted",
+        isValidated: true,
+        changes: ["fence", "constraint", "validate"],
+        obsoleteOptions: ["plaintext"],
+      },
+    ]);
+    const again = await fieldseal(["migrate", "finalize"]);
+    expect(again.out).to.match(/final +was guarded already.* Take plaintext: "accept" out/);
+    const refused = await database.query("insert into users values (301, 'x')").catch(String);
+    expect(refused).to.include("takes encrypted values only");
+    const undone = await fieldseal(["migrate", "finalize", "--undo"]);
+    expect(undone).to.include({ code: 0 });
+    expect(undone.out).to.include("guards taken away");
   });
 
   it("rotates, and retires a key only when nothing uses it", async () => {
@@ -168,7 +238,9 @@ export default { columns: () => [{ model: "User", field: "email", schema: undefi
   });
 
   it("finds what is wrong with a set-up", async () => {
-    expect((await fieldseal(["doctor"])).code).to.equal(0);
+    const healthy = await fieldseal(["doctor"]);
+    expect(healthy).to.include({ code: 0 });
+    expect(healthy.out).to.match(/database +ok +PostgreSQL \d+/);
     const keyless = await fieldseal(["doctor"], { env: { ENCRYPTION_KEY: "" } });
     expect(keyless.code).to.equal(1);
     expect(keyless.out).to.match(/keys +fails +No encryption key is configured/);

@@ -1,0 +1,59 @@
+// Runs, seen and steered from any terminal.
+import { cancelRun, listRuns, pauseRun, type Progress } from "@fieldseal/migrate";
+import type { Session } from "./config.ts";
+import { EXIT } from "./exit.ts";
+import { bad, caution, count, good, type Output } from "./output.ts";
+
+export async function showRuns({ pool }: Session, output: Output): Promise<number> {
+  const runs = await listRuns(pool);
+  if (runs.length === 0) output.line("No run yet.");
+  else {
+    output.table([
+      ["run", "table", "state", "seen", "written", "left"],
+      ...runs.map((run) => [
+        run.runId,
+        run.table.replaceAll('"', ""),
+        STATES[run.state](run.state),
+        `${percent(run)} of ${count(run.rowsTotal)}`,
+        count(run.rowsWritten),
+        leftOf(run),
+      ]),
+    ]);
+  }
+  output.json(runs);
+  return EXIT.ok;
+}
+
+const STATES: Readonly<Record<Progress["state"], (text: string) => string>> = {
+  running: (text) => text,
+  paused: caution,
+  cancelled: caution,
+  partial: bad,
+  done: good,
+};
+
+function percent({ rowsSeen, rowsTotal }: Progress): string {
+  return rowsTotal === 0 ? "100 %" : `${Math.min(100, Math.floor((rowsSeen / rowsTotal) * 100))} %`;
+}
+
+function leftOf({ poisonRows, rowsSkipped }: Progress): string {
+  return [
+    ...(poisonRows > 0 ? [`${count(poisonRows)} unreadable`] : []),
+    ...(rowsSkipped > 0 ? [`${count(rowsSkipped)} locked`] : []),
+  ].join(", ");
+}
+
+export async function steerRun(
+  { pool }: Session,
+  { action, runId }: { readonly action: "pause" | "cancel"; readonly runId: string },
+  output: Output,
+): Promise<number> {
+  await (action === "pause" ? pauseRun(pool, runId) : cancelRun(pool, runId));
+  const [state, advice] =
+    action === "pause"
+      ? ["paused", ' "fieldseal migrate resume" goes on.']
+      : ["cancelled", " What it wrote stays, and is read as before."];
+  output.line(`Run ${runId} is ${state}.${advice}`);
+  output.json({ runId, state });
+  return EXIT.ok;
+}

@@ -1,0 +1,68 @@
+// The database's own guards against plaintext, installed and taken away.
+import {
+  finalizeColumns,
+  undoFinalize,
+  type FinalizedColumn,
+  type FinalizeProgress,
+  type FinalizeStep,
+} from "@fieldseal/migrate";
+import type { Session } from "./config.ts";
+import { EXIT } from "./exit.ts";
+import { bad, counted, dim, good, type Output } from "./output.ts";
+
+export interface FinalizeCommand {
+  readonly fenceFirst?: boolean;
+  readonly undo?: boolean;
+}
+
+export async function finalize(
+  { pool, columns }: Session,
+  { fenceFirst = false, undo = false }: FinalizeCommand,
+  output: Output,
+): Promise<number> {
+  const onStep = ({ table, column, step }: FinalizeProgress): void =>
+    output.line(
+      dim(`${[table, ...(column === undefined ? [] : [column])].join(".")}: ${STEPS[step]}`),
+    );
+  const reports = undo
+    ? await undoFinalize(pool, columns, { onStep })
+    : await finalizeColumns(pool, columns, { onStep, fenceFirst });
+  output.table([
+    ["", "", ""],
+    ...reports.map((report) => [
+      `${report.table}.${report.column}`,
+      undo ? undone(report) : report.isValidated ? good("final") : bad("not final"),
+      undo ? "" : explain(report),
+    ]),
+  ]);
+  output.json(reports);
+  if (undo) return EXIT.ok;
+  const final = reports.filter(({ isValidated }) => isValidated).length;
+  return final === reports.length ? EXIT.ok : final === 0 ? EXIT.findings : EXIT.partial;
+}
+
+const STEPS: Readonly<Record<FinalizeStep, string>> = {
+  survey: "counting what is no envelope",
+  fence: "raising the fence",
+  constraint: "adding the constraint",
+  validate: "validating the constraint",
+  undo: "taking the guards away",
+};
+
+function undone({ changes }: FinalizedColumn): string {
+  return changes.length > 0 ? "guards taken away" : "had no guards";
+}
+
+function explain({ remaining, constraint, hasFence, changes, ...report }: FinalizedColumn): string {
+  if (!report.isValidated) {
+    const fence = hasFence ? "; the fence keeps more from coming" : "";
+    return `${counted(remaining, "value")} ${remaining === 1 ? "is" : "are"} no envelope${fence}. Run "fieldseal migrate run", then this again.`;
+  }
+  const state = changes.length > 0 ? "guarded now" : "was guarded already";
+  const options = report.obsoleteOptions.map((name) => OPTION_TEXTS[name]);
+  const advice =
+    options.length > 0 ? ` Take ${options.join(" and ")} out of its options and deploy.` : "";
+  return `${state}, constraint ${constraint}.${advice}`;
+}
+
+const OPTION_TEXTS = { plaintext: 'plaintext: "accept"', legacy: "legacy" };

@@ -1,0 +1,19 @@
+// What options take, checked before anything begins.
+import { InvalidArgumentError } from "commander";
+
+export function positive(value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError("A whole number above 0 is needed.");
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
+
+/** Bytes, as `20MB`. */
+export function size(value: string): number {
+  const { amount, unit = "" } =
+    /^(?<amount>\d+(?:\.\d+)?) ?(?<unit>[KMG]B)?$/i.exec(value)?.groups ?? {};
+  const bytes = Math.round(Number(amount) * (UNITS[unit.toUpperCase()] ?? Number.NaN));
+  if (bytes > 0) return bytes;
+  throw new InvalidArgumentError("A size is needed, as 512KB, 20MB or 1GB.");
+}
