@@ -16,6 +16,7 @@ import {
   embeddedOrigin,
   isInsideDocument,
   tableOf,
+  type ConversionContext,
   type Meta,
   type Property,
 } from "./mikro-orm-internals.ts";
@@ -30,6 +31,7 @@ export interface BoundType {
   platform?: unknown;
   meta?: unknown;
   clone(): BoundType;
+  convertToDatabaseValue(value: unknown, platform: undefined, context: ConversionContext): unknown;
   toCanonical(value: unknown): string;
   fromCanonical(canonical: string): unknown;
   cell(canonical: string): Sealed;
@@ -153,7 +155,7 @@ function contextOf(meta: Meta, prop: Property): ColumnContext {
   const origin = embeddedOrigin(meta, prop);
   return origin
     ? { table: origin.className, column: origin.property }
-    : { table: tableOf(meta), column: columnOf(prop) };
+    : { table: tableOf(meta, prop), column: columnOf(prop) };
 }
 
 /** The error for a question that ciphertext cannot answer, with the way out that fits the column. */

@@ -1,17 +1,25 @@
 // Where rows leave for the database: every path of writing goes through the driver's four methods, or through the
 // query builder, which asks the driver to map properties to columns.
-import { encryptedTypeOf, unsupportedQuery } from "./binding.ts";
 import { guardKysely } from "./kysely-guard.ts";
+import { wrapUpserts } from "./entity-manager-internals.ts";
 import {
-  metaOfBuilder,
-  type Meta,
   type QueryBuilder,
   type Row,
   type SqlDriver,
+  type UpsertOptions,
   type WithKysely,
 } from "./mikro-orm-internals.ts";
-import { companionsOf, encryptRows, openRows, type Properties } from "./rows.ts";
-import { installSearch } from "./search.ts";
+import { patchBuilder } from "./query-builders.ts";
+import { installRedaction, redactEntities } from "./redaction.ts";
+import {
+  companionsOf,
+  encryptRows,
+  openRows,
+  propertiesOf,
+  withTokens,
+  type Properties,
+} from "./rows.ts";
+import { convertDirectly, installSearch } from "./search.ts";
 import { installShortIndexes } from "./short-index.ts";
 
 const installed = new WeakSet<SqlDriver>();
@@ -23,6 +31,8 @@ export function installOnDriver(driver: SqlDriver): void {
   installed.add(driver);
   installSearch();
   installShortIndexes();
+  installRedaction();
+  installUpserts();
   installWrites(driver);
   installReads(driver);
   const createQueryBuilder = driver.createQueryBuilder.bind(driver);
@@ -35,6 +45,7 @@ export function installOnDriver(driver: SqlDriver): void {
   driver.createEntityManager = (...parameters) => {
     const manager = createEntityManager(...parameters);
     patchKysely(Object.getPrototypeOf(manager) as WithKysely);
+    redactEntities(driver.getMetadata());
     return manager;
   };
 }
@@ -49,6 +60,15 @@ function patchKysely(prototype: WithKysely): void {
   };
 }
 
+let hasUpserts = false;
+
+/** Once per process and version of MikroORM. */
+function installUpserts(): void {
+  if (hasUpserts) return;
+  hasUpserts = true;
+  wrapUpserts((meta, row) => withTokens(propertiesOf(meta), row));
+}
+
 function installWrites(driver: SqlDriver): void {
   const { nativeInsert, nativeInsertMany, nativeUpdate, nativeUpdateMany, mapDataToFieldNames } =
     driver;
@@ -58,10 +78,22 @@ function installWrites(driver: SqlDriver): void {
     nativeInsert.call(driver, entity, encrypted(entity, [row])[0] as Row, ...rest);
   driver.nativeInsertMany = async (entity, rows, ...rest) =>
     nativeInsertMany.call(driver, entity, encrypted(entity, rows), ...rest);
-  driver.nativeUpdate = async (entity, where, row, ...rest) =>
-    nativeUpdate.call(driver, entity, where, encrypted(entity, [row])[0] as Row, ...rest);
-  driver.nativeUpdateMany = async (entity, where, rows, ...rest) =>
-    nativeUpdateMany.call(driver, entity, where, encrypted(entity, rows), ...rest);
+  const onConflict = (entityName: unknown, options: UpsertOptions | undefined): UpsertOptions =>
+    withCompanions(propertiesOf(driver.getMetadata().find(entityName)), options ?? {});
+  driver.nativeUpdate = async (entity, where, row, options) => {
+    const [completed] = encrypted(entity, [row]);
+    return nativeUpdate.call(driver, entity, where, completed as Row, onConflict(entity, options));
+  };
+  driver.nativeUpdateMany = async (entity, where, rows, options, transform) => {
+    const completed = encrypted(entity, rows);
+    const given = onConflict(entity, options);
+    return nativeUpdateMany.call(driver, entity, where, completed, given, transform);
+  };
+  const { nativeClone } = driver; // version 7 alone
+  if (nativeClone) {
+    driver.nativeClone = async (entity, where, row, ...rest) =>
+      nativeClone.call(driver, entity, where, row && encrypted(entity, [row])[0], ...rest);
+  }
   driver.mapDataToFieldNames = (row, stringify, properties, ...rest) => {
     const isRow = properties !== undefined && row !== null && row !== undefined;
     const [completed] = isRow ? encryptRows(properties, [row]) : [row];
@@ -71,46 +103,25 @@ function installWrites(driver: SqlDriver): void {
 
 function installReads(driver: SqlDriver): void {
   const { find } = driver;
-  driver.find = async (entityName, ...rest) => {
-    const rows = await find.call(driver, entityName, ...rest);
-    const meta = driver.getMetadata().find(entityName);
+  driver.find = async (entityName, where, options) => {
+    const metadata = driver.getMetadata();
+    // Where conversion is switched off, conditions hold what the database holds.
+    const isConverted = options?.convertCustomTypes !== false;
+    const asked = { entityName, metadata, platform: driver.getPlatform(), where };
+    const condition = isConverted ? convertDirectly(asked) : where;
+    const rows = await find.call(driver, entityName, condition, options);
+    const meta = metadata.find(entityName);
     if (meta) openRows(meta, rows);
     return rows;
   };
 }
 
-/** On the prototype, because builders clone themselves. */
-function patchBuilder(prototype: QueryBuilder): void {
-  if (patched.has(prototype)) return;
-  patched.add(prototype);
-  const { merge, groupBy } = prototype;
-  prototype.merge = function (data) {
-    return merge.call(this, data && mergeData(propertiesOf(metaOfBuilder(this)), data));
+/** An upsert that merges or keeps a value merges or keeps its tokens. */
+function withCompanions(properties: Properties, options: UpsertOptions): UpsertOptions {
+  const { onConflictMergeFields: merged, onConflictExcludeFields: kept } = options;
+  return {
+    ...options,
+    ...(merged && { onConflictMergeFields: [...merged, ...companionsOf(properties, merged)] }),
+    ...(kept && { onConflictExcludeFields: [...kept, ...companionsOf(properties, kept)] }),
   };
-  prototype.groupBy = function (fields) {
-    refuseGrouping(propertiesOf(metaOfBuilder(this)), fields);
-    return groupBy.call(this, fields);
-  };
-}
-
-function propertiesOf(meta: Meta | undefined): Properties {
-  return meta?.properties ?? {};
-}
-
-/**
- * `ON CONFLICT … DO UPDATE SET`: MikroORM takes values given here as they are, so they are encrypted here. The tokens
- * of indexed properties go along.
- */
-function mergeData(properties: Properties, data: readonly string[] | Row): string[] | Row {
-  if (!Array.isArray(data)) return encryptRows(properties, [data as Row])[0] as Row;
-  const names = data as readonly string[];
-  return [...new Set([...names, ...companionsOf(properties, names)])];
-}
-
-function refuseGrouping(properties: Properties, fields: unknown): void {
-  for (const field of [fields].flat()) {
-    if (typeof field !== "string") continue;
-    const type = encryptedTypeOf(properties[field.split(".").pop() as string]);
-    if (type) throw unsupportedQuery(type, "cannot be grouped by");
-  }
 }

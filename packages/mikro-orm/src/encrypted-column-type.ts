@@ -1,5 +1,11 @@
 // What the four types have in common: conversion between values, deferred cells and what the database holds.
-import type { EncryptionOptions, Stored, StoredInput, ValueCodec } from "@fieldseal/crypto";
+import {
+  DecryptError,
+  type EncryptionOptions,
+  type Stored,
+  type StoredInput,
+  type ValueCodec,
+} from "@fieldseal/crypto";
 import { Type } from "@mikro-orm/core";
 import { bind, bindingOf, cipherOf, unsupportedQuery } from "./binding.ts";
 import { companionOf } from "./companion.ts";
@@ -14,7 +20,7 @@ import { DeterministicTerm, IndexTerm } from "./search-term.ts";
 import { EmbeddedSealed, Sealed } from "./sealed.ts";
 import { isShortIndex } from "./short-index.ts";
 
-const EQUALITY = new Set<string | undefined>([undefined, "$eq", "$ne", "$in", "$nin"]);
+const EQUALITY: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
 
 /** Base of the encrypted types. Not for subclassing outside of this package. */
 export abstract class EncryptedColumnType<T> extends Type<T, string> {
@@ -76,6 +82,7 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
       return this.cell(this.toCanonical(value)) as never;
     }
     if (value === null || value === undefined || isRawSql(value)) return value as never;
+    if (value instanceof DeterministicTerm || value instanceof IndexTerm) return value as never;
     if (context.mode === "query") return searchTerm(this, value, context.key) as never;
     if (value instanceof Sealed) return value as never;
     return this.cell(this.toCanonical(value)) as never;
@@ -84,7 +91,7 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
   override convertToJSValue(value: unknown): T {
     if (value === null || value === undefined) return value as never;
     if (value instanceof Sealed) return this.fromCanonical(value.canonical);
-    return cipherOf<T>(this).open(storedInput(value));
+    return cipherOf<T>(this).open(storedInput(this, value));
   }
 
   /** Both sides may be cells, or what the database returned; anything else is compared by identity. */
@@ -136,27 +143,39 @@ Object.defineProperty(EncryptedColumnType.prototype, "prop", {
   },
 });
 
-/** Functions, not private methods: those are missing from MikroORM's copies of a type. */
-function canonicalOf<T>(type: EncryptedColumnType<T>, value: unknown): string | undefined {
-  if (value instanceof Sealed) return value.canonical;
-  const isStored = typeof value === "string" || value instanceof Uint8Array;
-  return isStored ? type.toCanonical(cipherOf<T>(type).open(storedInput(value))) : undefined;
+/**
+ * A function, not a private method: those are missing from MikroORM's copies of a type. Text and bytes come from the
+ * database; after an upsert they are also compared as they were given
+ * or searched for.
+ */
+function canonicalOf<T>(type: EncryptedColumnType<T>, given: unknown): string | undefined {
+  if (given instanceof Sealed) return given.canonical;
+  const value = given instanceof DeterministicTerm ? given.stored : given;
+  if (typeof value !== "string" && !(value instanceof Uint8Array)) return undefined;
+  try {
+    return type.toCanonical(cipherOf<T>(type).open(storedInput(type, value)));
+  } catch (error) {
+    if (error instanceof DecryptError) return type.toCanonical(value as T);
+    throw error;
+  }
 }
 
 function searchTerm<T>(
   type: EncryptedColumnType<T>,
   value: T | Sealed,
-  operator: string | undefined,
+  key: string | undefined,
 ): unknown {
+  // Version 6 gives the column's name for a bare value in the conditions of joins.
+  const operator = key?.startsWith("$") === true ? key : "$eq";
   if (operator === "$exists") return value;
   const cipher = cipherOf<T>(type);
   const isSearchable = cipher.isDeterministic || cipher.blindIndex !== undefined;
   if (!isSearchable || !EQUALITY.has(operator)) {
-    throw unsupportedQuery(type, `cannot be compared by ${operator ?? "equality"}`);
+    throw unsupportedQuery(type, `cannot be compared by ${operator}`);
   }
   const plain = value instanceof Sealed ? type.fromCanonical(value.canonical) : value;
   if (cipher.isDeterministic) {
-    return new DeterministicTerm(cipher.searchTerms(plain), operator ?? "$eq");
+    return new DeterministicTerm(cipher.searchTerms(plain), operator);
   }
   if (isShortIndex(cipher)) {
     throw unsupportedQuery(
@@ -172,9 +191,9 @@ function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
-/** Drivers give bytes as a Buffer, or as text `\x…` inside rows that come as JSON. */
-function storedInput(value: unknown): StoredInput {
-  if (typeof value === "string" && value.startsWith("\\x")) {
+/** Drivers give bytes as a Buffer, or as text `\x…` inside rows that come as JSON. Text may just begin like that. */
+function storedInput<T>(type: EncryptedColumnType<T>, value: unknown): StoredInput {
+  if (typeof value === "string" && value.startsWith("\\x") && type.getColumnType() === "bytea") {
     return Buffer.from(value.slice(2), "hex");
   }
   return value as StoredInput;

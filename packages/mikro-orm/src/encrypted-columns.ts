@@ -1,5 +1,5 @@
 // The entities as the re-encryption engine and the command see them, and the constraint that keeps plaintext out.
-import type { EncryptedColumn } from "@fieldseal/crypto";
+import { envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
 import type { MikroORM } from "@mikro-orm/core";
 import { cipherOf, encryptedTypeOf } from "./binding.ts";
 import {
@@ -16,7 +16,7 @@ import {
  * no column of their own and are not among them.
  */
 export function encryptedColumns(orm: MikroORM<never>): EncryptedColumn[] {
-  const columns = allMetadata(orm)
+  const columns = allMetadata(orm.getMetadata())
     .filter((meta) => !meta.embeddable && !meta.virtual && !meta.abstract)
     .flatMap((meta) => columnsOf(orm, meta));
   // Entities of single-table inheritance share columns.
@@ -34,7 +34,7 @@ function columnsOf(orm: MikroORM<never>, meta: Meta): EncryptedColumn[] {
         model: meta.className,
         field: prop.name,
         schema: schemaOf(orm, meta),
-        table: tableOf(meta),
+        table: tableOf(meta, prop),
         column: columnOf(prop),
         primaryKey: meta.primaryKeys.flatMap(
           (name) => (meta.properties[name] as unknown as Property).fieldNames,
@@ -54,10 +54,6 @@ function schemaOf(orm: MikroORM<never>, meta: Meta): string | undefined {
 function locationOf({ schema, table, column }: EncryptedColumn): string {
   return JSON.stringify([schema, table, column]);
 }
-
-/** Base64 of the magic and at least a header; `~` and not LIKE, which PostgreSQL rewrites: an endless schema diff. */
-const TEXT_PATTERN = "^9V6h[A-Za-z0-9+/]{8,}={0,2}$";
-const BINARY_MAGIC = "\\xf55ea1";
 
 export interface EnvelopeCheck {
   readonly name: string;
@@ -80,9 +76,5 @@ export interface EnvelopeCheck {
  */
 export function envelopeCheck(column: string, storage: "text" | "binary" = "text"): EnvelopeCheck {
   const quoted = `"${column.replaceAll('"', '""')}"`;
-  const expression =
-    storage === "text"
-      ? `${quoted} ~ '${TEXT_PATTERN}'`
-      : `substr(${quoted}, 1, 3) = '${BINARY_MAGIC}'::bytea`;
-  return { name: `${column}_encrypted`, expression };
+  return { name: `${column}_encrypted`, expression: envelopeCondition(quoted, storage) };
 }

@@ -1,7 +1,6 @@
-// Every cast into what MikroORM keeps to itself. Read from @mikro-orm/core and /sql 7.2.1, and /core and /knex 6.6.16;
+// Casts into what MikroORM keeps to itself; entity-manager-internals.ts has the others. Read from @mikro-orm/core and /sql 7.2.1, and /core and /knex 6.6.16;
 // test/mikro-orm-internals.test.ts pins each behaviour on both.
 import {
-  EntityManager,
   QueryHelper,
   RawQueryFragment,
   type EntityMetadata,
@@ -35,9 +34,17 @@ export function configuredKeyring(platform: Platform | undefined): unknown {
 
 export const CONFIG_KEY = "fieldseal";
 
-/** `meta.root` of single-table inheritance is the entity whose table all share. */
-export function tableOf(meta: Meta): string {
-  return meta.root?.tableName ?? meta.tableName ?? meta.className;
+/**
+ * In single-table inheritance the root's table is that of all; with a table per type (version 7), a property is in
+ * the table of the uppermost entity that has it.
+ */
+export function tableOf(meta: Meta, prop: Property): string {
+  let owner = meta as Meta & { readonly tptParent?: Meta };
+  if (owner.inheritanceType !== "tpt" && owner.tptParent === undefined) {
+    return meta.root?.tableName ?? meta.tableName ?? meta.className;
+  }
+  while (owner.tptParent && prop.name in owner.tptParent.properties) owner = owner.tptParent;
+  return owner.tableName;
 }
 
 export function columnOf(prop: Property): string {
@@ -73,10 +80,32 @@ export interface WhereOptions {
   readonly metadata: { find(name: unknown): Meta | undefined };
   readonly aliasMap?: Readonly<Record<string, unknown>>;
   readonly type?: string;
+  readonly where?: unknown;
+  readonly platform?: unknown;
 }
 
-/** The property that a key of a condition means: `email`, or `u.email` with the alias of a query builder. */
+/**
+ * The property that a key of a condition, an ordering or a list of fields means: `email`, `u.email` with the alias of a
+ * query builder, `address.street` into an embeddable.
+ */
 export function propertyOfKey(key: string, options: WhereOptions): Property | undefined {
+  const direct = directPropertyOfKey(key, options);
+  if (direct || !key.includes(".")) return direct;
+  const [first = "", ...rest] = key.split(".");
+  const aliased = options.aliasMap?.[first];
+  let meta = options.metadata.find(aliased ?? options.entityName);
+  let properties = meta?.properties as Readonly<Record<string, Property>> | undefined;
+  let prop: Property | undefined;
+  for (const name of aliased === undefined ? [first, ...rest] : rest) {
+    prop = properties?.[name];
+    meta = prop?.targetMeta as Meta | undefined;
+    properties = (prop?.embeddedProps ?? meta?.properties) as typeof properties;
+  }
+  return prop;
+}
+
+/** The same as far as MikroORM itself looks: one name, with an alias or without. */
+export function directPropertyOfKey(key: string, options: WhereOptions): Property | undefined {
   return (
     QueryHelper as unknown as {
       findProperty(key: string, options: WhereOptions): Property | undefined;
@@ -86,6 +115,11 @@ export function propertyOfKey(key: string, options: WhereOptions): Property | un
 
 type ProcessWhere = (options: WhereOptions) => unknown;
 
+/** As it is at the time of the call: wrapped. */
+export function processWhere(options: WhereOptions): unknown {
+  return (QueryHelper as unknown as { processWhere: ProcessWhere }).processWhere(options);
+}
+
 /** Every condition and every ordering of both versions goes through this static method, nested ones by recursion. */
 export function wrapProcessWhere(wrap: (original: ProcessWhere) => ProcessWhere): void {
   const helper = QueryHelper as unknown as { processWhere: ProcessWhere };
@@ -94,7 +128,12 @@ export function wrapProcessWhere(wrap: (original: ProcessWhere) => ProcessWhere)
 
 /** The parts of `AbstractSqlDriver` that rows pass. */
 export interface SqlDriver {
-  find(entityName: unknown, where: unknown, options?: object): Promise<Row[]>;
+  find(
+    entityName: unknown,
+    where: unknown,
+    options?: { readonly convertCustomTypes?: boolean },
+  ): Promise<Row[]>;
+  getPlatform(): Platform;
   nativeInsert(entityName: unknown, data: Row, options?: object): Promise<unknown>;
   nativeInsertMany(
     entityName: unknown,
@@ -102,13 +141,24 @@ export interface SqlDriver {
     options?: object,
     transform?: unknown,
   ): Promise<unknown>;
-  nativeUpdate(entityName: unknown, where: unknown, data: Row, options?: object): Promise<unknown>;
+  nativeUpdate(
+    entityName: unknown,
+    where: unknown,
+    data: Row,
+    options?: UpsertOptions,
+  ): Promise<unknown>;
   nativeUpdateMany(
     entityName: unknown,
     where: unknown[],
     data: Row[],
-    options?: object,
+    options?: UpsertOptions,
     transform?: unknown,
+  ): Promise<unknown>;
+  nativeClone?(
+    entityName: unknown,
+    where: unknown,
+    overrides: Row | undefined,
+    ...rest: unknown[]
   ): Promise<unknown>;
   mapDataToFieldNames(
     data: Row,
@@ -118,14 +168,32 @@ export interface SqlDriver {
   ): Row;
   createQueryBuilder(...parameters: unknown[]): QueryBuilder;
   createEntityManager(...parameters: unknown[]): object;
-  getMetadata(): { find(name: unknown): Meta | undefined };
+  getMetadata(): WhereOptions["metadata"] & { getAll(): unknown };
+}
+
+/** What decides which columns `ON CONFLICT` updates. */
+export interface UpsertOptions {
+  readonly onConflictMergeFields?: readonly string[];
+  readonly onConflictExcludeFields?: readonly string[];
 }
 
 export interface QueryBuilder {
   /** `meta` in version 7, `metadata` in version 6. */
-  readonly mainAlias: { readonly meta?: Meta; readonly metadata?: Meta };
+  readonly mainAlias: {
+    readonly entityName: unknown;
+    readonly meta?: Meta;
+    readonly metadata?: Meta;
+  };
+  readonly metadata: WhereOptions["metadata"];
+  /** Entities by the alias that they have in this query. */
+  getAliasMap(): Readonly<Record<string, unknown>>;
   merge(data?: readonly string[] | Row): unknown;
   groupBy(fields: unknown): unknown;
+  having(condition?: unknown, ...rest: unknown[]): unknown;
+  select(fields: unknown, distinct?: boolean): unknown;
+  distinctOn(fields: unknown): unknown;
+  count(fields?: unknown, distinct?: boolean): unknown;
+  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): unknown;
 }
 
 /** Kysely, as far as a plugin needs it; only version 7 has it. */
@@ -149,53 +217,12 @@ export function driverOf(platform: Platform): SqlDriver {
 }
 
 /** A Map in version 7, an object in version 6. */
-export function allMetadata(orm: { getMetadata(): { getAll(): unknown } }): Meta[] {
-  const all = orm.getMetadata().getAll();
+export function allMetadata(metadata: { getAll(): unknown }): Meta[] {
+  const all = metadata.getAll();
   return all instanceof Map ? ([...all.values()] as Meta[]) : Object.values(all as object);
-}
-
-/** An entity manager while it prepares a query, in its context: inside of a transaction it is the transaction's. */
-export type EntityManagerLike = EntityManager;
-
-export function metaOf(em: EntityManagerLike, entityName: unknown): Meta | undefined {
-  return em.getMetadata().find(entityName as never) as Meta | undefined;
 }
 
 /** The entity or embeddable that a condition on this property may go into. */
 export function targetOf(prop: Property | undefined): Meta | undefined {
   return prop?.targetMeta as Meta | undefined;
-}
-
-type PrepareWhere = (
-  this: EntityManagerLike,
-  entityName: unknown,
-  where: unknown,
-  ...rest: unknown[]
-) => Promise<unknown>;
-
-/** Runs `before` on every condition given to an entity manager, with the chance to wait for a query of its own. */
-export function wrapEntityManagerWhere(
-  before: (em: EntityManagerLike, entityName: unknown, where: unknown) => Promise<unknown>,
-): void {
-  const prototype = EntityManager.prototype as unknown as { processWhere: PrepareWhere };
-  const { processWhere } = prototype;
-  prototype.processWhere = async function (entityName, where, ...rest) {
-    return processWhere.call(this, entityName, await before(this, entityName, where), ...rest);
-  };
-}
-
-/** Some properties of the rows that fit, read past identity map and filters, in the same transaction. */
-export async function findPlain(
-  em: EntityManagerLike,
-  meta: Meta,
-  where: Row,
-  fields: readonly string[],
-): Promise<Row[]> {
-  const entityName = (meta as { class?: unknown }).class ?? meta.className;
-  const found = await em.find(entityName as never, where, {
-    fields: fields as never,
-    filters: false,
-    disableIdentityMap: true,
-  });
-  return found;
 }

@@ -2,7 +2,8 @@
 import { ConfigError, type Stored, type StoredInput } from "@fieldseal/crypto";
 import type { EntityManager } from "@mikro-orm/core";
 import { cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
-import { metaOf, type Property } from "./mikro-orm-internals.ts";
+import { metaOf } from "./entity-manager-internals.ts";
+import { type Property } from "./mikro-orm-internals.ts";
 
 /** A property of an entity: its class, schema or name, and the property's name. */
 export interface PropertyReference {

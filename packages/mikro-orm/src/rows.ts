@@ -5,6 +5,7 @@ import { cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import { isRawSql, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
 import { Sealed } from "./sealed.ts";
+import { isPlainObject } from "./plain-object.ts";
 
 export type Properties = Readonly<Record<string, Property>>;
 
@@ -21,7 +22,8 @@ interface Encryption {
 
 const encryptions = new WeakMap<object, Encryption>();
 
-function encryptionOf(properties: Properties): Encryption {
+/** Which of these properties are encrypted, or hold encrypted ones. */
+export function encryptionOf(properties: Properties): Encryption {
   let encryption = encryptions.get(properties);
   if (encryption === undefined) {
     // By key, which inside of an embeddable is the short name.
@@ -88,6 +90,21 @@ function indexToken(type: BoundType, cell: Sealed): string {
   return cipherOf(type).indexToken(type.fromCanonical(cell.canonical));
 }
 
+/**
+ * The data of an upsert with tokens, before MikroORM looks into it for unique properties: a companion property may be
+ * the one. Entities are filled, other data is copied.
+ */
+export function withTokens(properties: Properties, row: Row): Row {
+  const filled = isPlainObject(row) ? { ...row } : row;
+  for (const { name, type } of encryptionOf(properties).encrypted) {
+    const value = row[name];
+    if (type.options.blindIndex === undefined || value === undefined || isRawSql(value)) continue;
+    const token = value === null ? null : cipherOf(type).indexToken(value);
+    filled[companionOf(type)] = token;
+  }
+  return filled;
+}
+
 function encryptCells(type: BoundType, cells: readonly Sealed[]): void {
   const pending = cells.filter((cell) => !cell.isEncrypted);
   if (pending.length === 0) return;
@@ -134,9 +151,24 @@ function withPrimaryKey(error: unknown, meta: Meta, rows: readonly Row[]): unkno
   return error.atRow(Object.fromEntries(meta.primaryKeys.map((name) => [name, row[name]])));
 }
 
-/** The names of the properties that hold tokens for these. */
+/** The names of the properties that hold tokens for these; `address.street` goes into an embeddable. */
 export function companionsOf(properties: Properties, names: readonly string[]): string[] {
+  const fields = new Set(names.map((name) => propertyAt(properties, name)?.name ?? name));
   return encryptionOf(properties)
-    .encrypted.filter(({ name, type }) => type.options.blindIndex && names.includes(name))
+    .encrypted.filter(({ name, type }) => type.options.blindIndex && fields.has(name))
     .map(({ type }) => companionOf(type));
+}
+
+function propertyAt(properties: Properties, path: string): Property | undefined {
+  let prop: Property | undefined;
+  let inner: Properties | undefined = properties;
+  for (const name of path.split(".")) {
+    prop = inner?.[name];
+    inner = prop?.embeddedProps as Properties | undefined;
+  }
+  return prop;
+}
+
+export function propertiesOf(meta: Meta | undefined): Properties {
+  return (meta?.properties ?? {}) as Properties;
 }

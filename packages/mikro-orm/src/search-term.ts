@@ -17,6 +17,11 @@ export class DeterministicTerm {
     this.#operator = operator;
   }
 
+  /** The form under the primary key. */
+  get stored(): Stored {
+    return this.#stored[0] as Stored;
+  }
+
   /** The same inside of a list, which MikroORM makes of a bare array after its values were converted. */
   inList(): DeterministicTerm {
     return new DeterministicTerm(this.#stored, "$in");

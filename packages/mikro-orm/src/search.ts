@@ -2,10 +2,17 @@
 // cannot do there is change the column that is compared. That happens here, behind `QueryHelper.processWhere`, which
 // every condition of both versions passes: em.find and friends, query builders, filters, populateWhere.
 import { encryptedTypeOf, unsupportedQuery } from "./binding.ts";
-import { propertyOfKey, wrapProcessWhere, type WhereOptions } from "./mikro-orm-internals.ts";
+import { isOperator, prepareCondition, type Condition } from "./conditions.ts";
+import {
+  directPropertyOfKey,
+  processWhere,
+  propertyOfKey,
+  wrapProcessWhere,
+  type WhereOptions,
+} from "./mikro-orm-internals.ts";
+import { Sealed } from "./sealed.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
-
-type Condition = Record<string, unknown>;
+import { isPlainObject } from "./plain-object.ts";
 
 let isInstalled = false;
 
@@ -13,17 +20,55 @@ let isInstalled = false;
 export function installSearch(): void {
   if (isInstalled) return;
   isInstalled = true;
-  wrapProcessWhere((processWhere) => (options) => {
-    if (options.type === "orderBy") refuseOrdering(options);
-    return searchByIndex(withLists(processWhere(options)));
+  wrapProcessWhere((original) => (options) => {
+    if (options.type === "orderBy") {
+      refuseOrdering(options);
+      return original(options);
+    }
+    return searchByIndex(withLists(original({ ...options, where: prepareCondition(options) })));
   });
+}
+
+/**
+ * Values that nothing has converted yet: after an upsert MikroORM looks for its row by the values of the unique
+ * properties, past every conversion, and would put plaintext into SQL.
+ */
+export function convertDirectly(options: WhereOptions): unknown {
+  const { where } = options;
+  if (!isPlainObject(where)) return where;
+  const entries = Object.entries(where).map(([key, value]) => {
+    if (key === "$and" || key === "$or") {
+      return {
+        [key]: (value as unknown[]).map((item) => convertDirectly({ ...options, where: item })),
+      };
+    }
+    const isValue =
+      typeof value === "string" || value instanceof Uint8Array || value instanceof Sealed;
+    const isOurs = isValue && encryptedTypeOf(directPropertyOfKey(key, options));
+    return isOurs ? processWhere({ ...options, where: { [key]: value } }) : { [key]: value };
+  });
+  const symbols = Object.fromEntries(
+    Object.getOwnPropertySymbols(where).map((symbol) => [symbol, where[symbol as never]]),
+  );
+  return mergeConditions([...(entries as Condition[]), symbols]);
+}
+
+function mergeConditions(conditions: readonly Condition[]): Condition {
+  const merged: Condition = {};
+  for (const { $and, ...others } of conditions) {
+    Object.assign(merged, others);
+    if ($and !== undefined) {
+      merged.$and = [...((merged.$and as unknown[] | undefined) ?? []), ...($and as unknown[])];
+    }
+  }
+  return merged;
 }
 
 /** Terms in a bare array were converted before MikroORM made it `$in`. */
 function withLists(where: unknown): unknown {
-  if (!isCondition(where)) return where;
+  if (!isPlainObject(where)) return where;
   for (const value of Object.values(where)) {
-    if (!isCondition(value) || !Array.isArray(value.$in)) continue;
+    if (!isPlainObject(value) || !Array.isArray(value.$in)) continue;
     value.$in = value.$in.map((item: unknown) =>
       item instanceof DeterministicTerm ? item.inList() : item,
     );
@@ -33,7 +78,7 @@ function withLists(where: unknown): unknown {
 
 /** `{ email: term }` becomes `{ emailIndex: { $in: tokens } }`, at this level of nesting. */
 function searchByIndex(where: unknown): unknown {
-  if (!isCondition(where)) return where;
+  if (!isPlainObject(where)) return where;
   const entries = Object.entries(where);
   if (!entries.some(([key, value]) => !isOperator(key) && holdsTerm(value))) return where;
   const symbols = Object.getOwnPropertySymbols(where).map((symbol) => [
@@ -70,7 +115,7 @@ function onCompanion(key: string, value: unknown): Condition[] {
 function holdsTerm(value: unknown): boolean {
   if (value instanceof IndexTerm) return true;
   if (Array.isArray(value)) return value.some((item) => item instanceof IndexTerm);
-  if (!isCondition(value)) return false;
+  if (!isPlainObject(value)) return false;
   return Object.entries(value).some(
     ([key, operand]) =>
       isOperator(key) &&
@@ -79,19 +124,9 @@ function holdsTerm(value: unknown): boolean {
   );
 }
 
-function isOperator(key: string): boolean {
-  return key.startsWith("$");
-}
-
-function isCondition(value: unknown): value is Condition {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
-}
-
 /** The order of ciphertext is noise; a cursor would hold the plaintext besides. */
-function refuseOrdering(options: WhereOptions & { readonly where?: unknown }): void {
-  if (!isCondition(options.where)) return;
+function refuseOrdering(options: WhereOptions): void {
+  if (!isPlainObject(options.where)) return;
   for (const key of Object.keys(options.where)) {
     const type = encryptedTypeOf(propertyOfKey(key, options));
     if (type) throw unsupportedQuery(type, "cannot be sorted by");

@@ -6,13 +6,11 @@ import { companionOf } from "./companion.ts";
 import {
   findPlain,
   metaOf,
-  targetOf,
   wrapEntityManagerWhere,
   type EntityManagerLike,
-  type Meta,
-  type Property,
-  type Row,
-} from "./mikro-orm-internals.ts";
+} from "./entity-manager-internals.ts";
+import { targetOf, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
+import { isPlainObject } from "./plain-object.ts";
 
 /** From this many bits on two values share a token by chance never: 2^64 values for an even chance. */
 export const EXACT_INDEX_BITS = 128;
@@ -55,7 +53,7 @@ function hasShortIndex(meta: Meta, seen: ReadonlySet<Meta> = new Set()): boolean
 /** The condition with every comparison of a shortly indexed property replaced; the original is not touched. */
 async function resolve(em: EntityManagerLike, meta: Meta, where: unknown): Promise<unknown> {
   if (Array.isArray(where)) return Promise.all(where.map((item) => resolve(em, meta, item)));
-  if (!isPlain(where)) return where;
+  if (!isPlainObject(where)) return where;
   const result: Row = {};
   const matches: unknown[] = [];
   for (const key of Reflect.ownKeys(where)) {
@@ -82,7 +80,7 @@ function isNested(key: string | symbol, prop: Property | undefined): boolean {
 /** null is compared as it is. */
 function isComparison(value: unknown): boolean {
   if (value === null || value === undefined) return false;
-  if (!isPlain(value)) return true;
+  if (!isPlainObject(value)) return true;
   const operators = Object.keys(value);
   return (
     operators.every((operator) => OPERATORS.has(operator)) &&
@@ -101,7 +99,7 @@ async function resolveComparison(
   meta: Meta,
   { prop, type, value }: Comparison,
 ): Promise<unknown[]> {
-  const operations: readonly [string, unknown][] = isPlain(value)
+  const operations: readonly [string, unknown][] = isPlainObject(value)
     ? Object.entries(value)
     : [["$in", value]];
   const conditions: unknown[] = [];
@@ -138,10 +136,4 @@ function anyOf(meta: Meta, rows: readonly Row[]): Row {
   const keys = [key as string, ...more];
   if (rows.length === 0) return { [keys[0] as string]: { $in: [] } };
   return { $or: rows.map((row) => Object.fromEntries(keys.map((name) => [name, row[name]]))) };
-}
-
-function isPlain(value: unknown): value is Row {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }

@@ -12,6 +12,7 @@ export interface Person {
   email: string;
   name: string | null;
   profile: unknown;
+  settings: unknown;
   photo: Uint8Array | null;
   code: string | null;
   nickname: string | null;
@@ -68,6 +69,7 @@ export function entitiesFor({ adapter, core }: Version): Entities {
       email: { type: new EncryptedType({ deterministic: true }), unique: true },
       name: text(),
       profile: { type: new EncryptedJSONType(), nullable: true },
+      settings: { type: new EncryptedJSONType({ deterministic: true }), nullable: true },
       photo: { type: new EncryptedBinaryType(), nullable: true },
       code: { type: new EncryptedBase64Type(), nullable: true },
       nickname: text({ blindIndex: { column: "nickname_index", normalize: "case-insensitive" } }),

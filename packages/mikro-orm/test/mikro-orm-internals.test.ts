@@ -31,7 +31,9 @@ onBothVersions("MikroORM's internals", (suite) => {
     >;
     expect(QueryHelper!.processWhere).to.be.a("function");
     expect(QueryHelper!.findProperty).to.be.a("function");
-    expect(EntityManager!.prototype.processWhere).to.be.a("function");
+    for (const name of ["processWhere", "findOneOrFail", "upsert", "upsertMany"]) {
+      expect(EntityManager!.prototype[name], name).to.be.a("function");
+    }
   });
 
   it("have the driver methods that rows pass, and builders of a driver", () => {
@@ -41,12 +43,21 @@ onBothVersions("MikroORM's internals", (suite) => {
     }
     const builder = suite.em().createQueryBuilder(suite.Person) as unknown as {
       mainAlias: { meta?: unknown; metadata?: unknown };
-      merge: unknown;
-      groupBy: unknown;
-    };
+    } & Record<string, unknown>;
     expect(builder.mainAlias.meta ?? builder.mainAlias.metadata).to.be.an("object");
-    expect(builder.merge).to.be.a("function");
-    expect(builder.groupBy).to.be.a("function");
+    const patched = [
+      "merge",
+      "joinReference",
+      "having",
+      "groupBy",
+      "distinctOn",
+      "select",
+      "count",
+    ];
+    for (const name of [...patched, "getAliasMap"]) {
+      expect(builder[name], name).to.be.a("function");
+    }
+    expect(builder.metadata).to.be.an("object");
   });
 
   it("give a copied type its own property", () => {

@@ -1,5 +1,5 @@
 // The models as the re-encryption engine and the command see them, and the constraint that keeps plaintext out.
-import type { EncryptedColumn } from "@fieldseal/crypto";
+import { envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
 import type { Model, ModelStatic, Sequelize } from "sequelize";
 import { cipherOf, encryptedAttributes } from "./installation.ts";
 import { modelsOf, type ModelClass } from "./sequelize-internals.ts";
@@ -26,10 +26,6 @@ interface SqlRunner {
   quoteIdentifier?(name: string): string;
 }
 
-/** Base64 of the magic and at least a header; `~` and not LIKE, which PostgreSQL would rewrite. */
-const TEXT_PATTERN = "^9V6h[A-Za-z0-9+/]{8,}={0,2}$";
-const BINARY_MAGIC = "\\xf55ea1";
-
 /**
  * Adds a CHECK constraint per encrypted column: raw SQL, other programs and mistakes can then store NULL and
  * envelopes, nothing else. PostgreSQL only. Not for columns that still hold plaintext or legacy values.
@@ -44,12 +40,8 @@ export async function addEnvelopeCheck(
   model: ModelStatic<Model>,
 ): Promise<void> {
   for (const { table, name, column, storage } of checksOf(queryInterface, model)) {
-    const condition =
-      storage === "text"
-        ? `${column} ~ '${TEXT_PATTERN}'`
-        : `substring(${column} from 1 for 3) = '${BINARY_MAGIC}'::bytea`;
     await queryInterface.sequelize.query(
-      `ALTER TABLE ${table} ADD CONSTRAINT ${name} CHECK (${condition})`,
+      `ALTER TABLE ${table} ADD CONSTRAINT ${name} CHECK (${envelopeCondition(column, storage)})`,
     );
   }
 }

@@ -1,0 +1,127 @@
+// What a condition may ask of encrypted properties, checked before MikroORM looks at it: its own errors quote the
+// condition, keys that it cannot place get no conversion, and it takes a JSON value for a nested condition.
+import { UnsupportedQueryError } from "@fieldseal/crypto";
+import { bindingOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
+import {
+  directPropertyOfKey,
+  isInsideDocument,
+  propertyOfKey,
+  type Property,
+  type WhereOptions,
+} from "./mikro-orm-internals.ts";
+import { encryptionOf, type Properties } from "./rows.ts";
+import { isPlainObject } from "./plain-object.ts";
+
+export type Condition = Record<string, unknown>;
+
+export function isOperator(key: string): boolean {
+  return key.startsWith("$");
+}
+
+const GROUPS: ReadonlySet<string> = new Set(["$and", "$or", "$not"]);
+const COMPARISONS: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
+/** What MikroORM lets follow the name of an embeddable that is stored as JSON. */
+const ON_DOCUMENTS: ReadonlySet<string> = new Set(
+  "$eq $ne $exists $elemMatch $some $none $every $size $all".split(" "),
+);
+
+/**
+ * The condition in a form that MikroORM converts: a path into an inline embeddable becomes the property's own name,
+ * objects that are compared with JSON columns become terms. The same object when there is nothing to do.
+ *
+ * @throws {@link UnsupportedQueryError} for what ciphertext cannot answer
+ */
+export function prepareCondition(options: WhereOptions): unknown {
+  const { where } = options;
+  if (!isPlainObject(where)) return where;
+  let prepared: Condition | undefined;
+  for (const key of Object.keys(where)) {
+    if (isOperator(key)) continue;
+    const prop = propertyOfKey(key, options);
+    if (!prop) continue;
+    const value = where[key];
+    const [newKey, newValue] = prepareEntry(key, value, { prop, options });
+    if (newKey === key && newValue === value) continue;
+    prepared ??= { ...where };
+    delete prepared[key];
+    prepared[newKey] = newValue;
+  }
+  return prepared ?? where;
+}
+
+interface Target {
+  readonly prop: Property;
+  readonly options: WhereOptions;
+}
+
+function prepareEntry(key: string, value: unknown, { prop, options }: Target): [string, unknown] {
+  const type = encryptedTypeOf(prop);
+  if (type === undefined) {
+    if (isPlainObject(value)) refuseOperators(prop, value, options);
+    return [key, value];
+  }
+  const ownKey = directPropertyOfKey(key, options) ? key : keyOfPath(key, { prop, options }, type);
+  return [ownKey, value === null ? value : prepareValue(type, value)];
+}
+
+/** MikroORM would quote the whole condition. */
+function refuseOperators(prop: Property, value: Condition, options: WhereOptions): void {
+  if (!prop.embeddedProps) return;
+  const isDocument = Boolean(prop.object) || Boolean(prop.array);
+  const operator = Object.keys(value).find(
+    (key) => isOperator(key) && !(isDocument && ON_DOCUMENTS.has(key)),
+  );
+  if (operator === undefined) return;
+  const { encrypted, embedded } = encryptionOf(prop.embeddedProps as Properties);
+  if (encrypted.length + embedded.length === 0) return;
+  const model = options.metadata.find(options.entityName)?.className ?? "";
+  throw new UnsupportedQueryError(
+    `${model}.${prop.name} holds encrypted properties and cannot be compared by ${operator}. Compare its properties.`,
+    { model, field: prop.name },
+  );
+}
+
+/** `u.address.zip` is `u.address_zip`: the property that MikroORM made of it. */
+function keyOfPath(key: string, { prop, options }: Target, type: BoundType): string {
+  const meta = bindingOf(type)?.meta;
+  const isEmbeddedInline = prop.embedded && meta && !isInsideDocument(meta, prop);
+  const [first = ""] = key.split(".");
+  const alias = options.aliasMap?.[first] === undefined ? "" : `${first}.`;
+  const ownKey = `${alias}${prop.name}`;
+  if (isEmbeddedInline && directPropertyOfKey(ownKey, options) === prop) return ownKey;
+  throw unsupportedQuery(type, `cannot be compared by the path "${key}"`);
+}
+
+function prepareValue(type: BoundType, value: unknown, operator = "$in"): unknown {
+  if (Array.isArray(value)) {
+    const items = value.map((item) => prepareOperand(type, item, operator));
+    return items.every((item, i) => item === value[i]) ? value : items;
+  }
+  if (!isPlainObject(value)) return value;
+  // MikroORM answers an empty object with every row.
+  const isEmpty = Object.keys(value).length === 0;
+  if (isEmpty) throw unsupportedQuery(type, "cannot be compared with an object; use $eq");
+  const entries = Object.entries(value).map(([name, operand]) => {
+    if (!isOperator(name)) throw unsupportedQuery(type, "cannot be compared by parts of its value");
+    if (GROUPS.has(name)) throw unsupportedQuery(type, `takes no ${name} inside of a condition`);
+    return [name, prepareComparison(type, operand, name)];
+  });
+  const isSame = entries.every(([name, operand]) => operand === value[name as string]);
+  return isSame ? value : (Object.fromEntries(entries) as Condition);
+}
+
+function prepareComparison(type: BoundType, operand: unknown, operator: string): unknown {
+  if (Array.isArray(operand) && (operator === "$in" || operator === "$nin")) {
+    return prepareValue(type, operand, operator);
+  }
+  return prepareOperand(type, operand, operator);
+}
+
+/** Objects and arrays are values of JSON columns here; MikroORM would go into them. */
+function prepareOperand(type: BoundType, operand: unknown, operator: string): unknown {
+  if (!isPlainObject(operand) && !Array.isArray(operand)) return operand;
+  if (!COMPARISONS.has(operator) || type.codec.content !== "json") {
+    throw unsupportedQuery(type, `cannot be compared by ${operator} with an object`);
+  }
+  return type.convertToDatabaseValue(operand, undefined, { mode: "query", key: operator });
+}

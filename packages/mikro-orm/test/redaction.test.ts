@@ -1,0 +1,93 @@
+// What MikroORM says about entities and conditions: in messages, in `console.log`.
+import { inspect } from "node:util";
+import { expect } from "chai";
+import type { EntityManager } from "./database.ts";
+import { onBothVersions, person } from "./suite.ts";
+
+const SECRET = "nobody must read this";
+
+onBothVersions("Redaction", (suite) => {
+  async function failure(ask: (em: EntityManager) => Promise<unknown>): Promise<Error> {
+    const error = await ask(suite.em()).then(
+      () => undefined,
+      (reason: Error) => reason,
+    );
+    expect(error).to.be.an("error");
+    return error!;
+  }
+
+  it("names what was not found, without the values that were looked for", async () => {
+    const where = {
+      email: SECRET,
+      age: { $gt: 30 },
+      $or: [{ nickname: { $in: [SECRET] } }, { address: { zip: SECRET } }],
+      pets: { id: 7 },
+    };
+    for (const options of [{}, { strict: true }]) {
+      const { message } = await failure((em) =>
+        em.findOneOrFail(suite.Person, where as never, options),
+      );
+      expect(message).to.include("Person").and.include("email: [encrypted]");
+      expect(message).to.include("'$gt': 30").and.not.include(SECRET);
+    }
+  });
+
+  it("gives the user's handlers the same", async () => {
+    const seen: unknown[] = [];
+    const failHandler = (name: string, where: unknown): Error => {
+      seen.push(where);
+      return new Error(`${name}: ${JSON.stringify(where)}`);
+    };
+    const error = await failure((em) =>
+      em.findOneOrFail(suite.Person, { email: { $ne: null, $eq: SECRET } }, {
+        failHandler,
+      } as never),
+    );
+    expect(error.message).to.equal('Person: {"email":{"$ne":null,"$eq":"[encrypted]"}}');
+    expect(seen).to.have.length(1);
+  });
+
+  it("keeps primary keys and raw conditions in messages", async () => {
+    expect((await failure((em) => em.findOneOrFail(suite.Person, 987_654))).message).to.include(
+      "987654",
+    );
+  });
+
+  it("prints entities and embeddables without encrypted values", async () => {
+    const em = suite.em();
+    const one = em.create(
+      suite.Person,
+      person({
+        name: SECRET,
+        profile: { of: SECRET },
+        age: 36,
+        address: { street: SECRET, zip: null },
+        card: { pin: SECRET, note: "a note" },
+        cards: [{ pin: SECRET, note: "another" }],
+      }),
+    );
+    await em.persist(one).flush();
+    const loaded = await suite.em().findOneOrFail(suite.Person, { id: one.id });
+    for (const entity of [one, loaded]) {
+      const text = inspect(entity, { depth: 9 });
+      expect(text).not.to.include(SECRET);
+      expect(text).to.include("name: [encrypted]").and.include("age: 36").and.include("a note");
+      expect(inspect(entity.address)).to.include("[encrypted]").and.not.include(SECRET);
+      expect(entity.name).to.equal(SECRET);
+    }
+    loaded.card = { pin: SECRET, note: null };
+    expect(inspect(loaded, { depth: 9 })).not.to.include(SECRET);
+  });
+
+  it("prints entities without encrypted properties as MikroORM does", () => {
+    const pet = suite.em().create(suite.Pet, { secret: null } as never);
+    expect(inspect(pet)).to.include("secret: null");
+  });
+
+  it("keeps a missing property's message free of the others' values", async () => {
+    const { message } = await failure(async (em) =>
+      em.persist(em.create(suite.Person, { name: SECRET } as never)).flush(),
+    );
+    expect(message).to.include("Person.email").and.not.include(SECRET);
+  });
+});
