@@ -1,0 +1,62 @@
+// The storage that the environment describes: one line of code for development on disk and production on S3.
+import { ConfigError, type Environment } from "@fieldseal/crypto";
+import type { EncryptedStorage, StorageOptions } from "./contract.ts";
+import { EncryptedLocalStorage } from "./local-storage.ts";
+import { readS3Environment } from "./s3-environment.ts";
+import { EncryptedS3Storage } from "./s3-storage.ts";
+
+const DEFAULT_PATH = "./storage";
+
+/**
+ * - `STORAGE_TYPE`: `local` or `s3`. Defaults to `local`.
+ * - `STORAGE_PATH`: the folder of `local`. Defaults to `./storage`.
+ * - `S3_BUCKET`: required for `s3`.
+ * - `S3_PREFIX`: put before every key, ending in a slash. Defaults to none.
+ * - `S3_REGION`: Defaults to what the AWS SDK finds; with `S3_ENDPOINT` to `us-east-1`.
+ * - `S3_ENDPOINT`: URL of a store that is not AWS. Defaults to AWS.
+ * - `S3_ACCESS_KEY_ID`, `S3_SECRET_ACCESS_KEY`, `S3_SESSION_TOKEN`: Default to what the AWS SDK finds.
+ * - `S3_FORCE_PATH_STYLE`: `true` or `false`. Defaults to `true` with `S3_ENDPOINT`, else to `false`.
+ *
+ * A variable set to nothing but white space is not set. Variables of the type that is not chosen are refused: they show
+ * that something else was meant.
+ *
+ * @example
+ * ```ts
+ * const storage = await createEncryptedStorage(process.env);
+ * ```
+ * @throws {@link ConfigError} `ERR_CONFIG_OPTION`
+ */
+export async function createEncryptedStorage(
+  environment: Environment = process.env,
+  options: StorageOptions = {},
+): Promise<EncryptedStorage> {
+  const type = read(environment, "STORAGE_TYPE") ?? "local";
+  if (type === "local") {
+    refuseOthers(environment, "S3_", 'STORAGE_TYPE is "local" or not set');
+    const path = read(environment, "STORAGE_PATH") ?? DEFAULT_PATH;
+    return new EncryptedLocalStorage({ ...options, path });
+  }
+  if (type === "s3") {
+    refuseOthers(environment, "STORAGE_PATH", 'STORAGE_TYPE is "s3"');
+    return new EncryptedS3Storage({ ...options, ...readS3Environment(environment) });
+  }
+  throw new ConfigError(
+    "ERR_CONFIG_OPTION",
+    `STORAGE_TYPE is ${JSON.stringify(type)}; it takes "local" or "s3".`,
+  );
+}
+
+function read(environment: Environment, name: string): string | undefined {
+  return environment[name]?.trim() || undefined;
+}
+
+function refuseOthers(environment: Environment, prefix: string, but: string): void {
+  const others = Object.keys(environment).filter(
+    (name) => name.startsWith(prefix) && read(environment, name) !== undefined,
+  );
+  if (others.length === 0) return;
+  throw new ConfigError(
+    "ERR_CONFIG_OPTION",
+    `${others.toSorted().join(", ")} ${others.length === 1 ? "is" : "are"} set, but ${but}. Set the right type, or unset the rest.`,
+  );
+}

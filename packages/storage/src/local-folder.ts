@@ -1,0 +1,87 @@
+// From keys to paths below one folder, and nowhere else: no symbolic link is followed out of it.
+import { randomBytes } from "node:crypto";
+import { mkdir, open, realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { StorageError } from "@fieldseal/crypto";
+
+const FOLDER_MODE = 0o700;
+/** What {@link temporaryBeside} makes; a key's part cannot start with a dot. */
+export const TEMPORARY_NAME: RegExp = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+export class LocalFolder {
+  readonly #path: string;
+  #root: Promise<string> | undefined;
+
+  constructor(path: string) {
+    this.#path = resolve(path);
+  }
+
+  /** The folder itself, without links; made with mode 0700 if missing. */
+  root(): Promise<string> {
+    return (this.#root ??= this.#open());
+  }
+
+  /**
+   * The path of a key. Its folder may not exist.
+   * @throws {@link StorageError} `ERR_STORAGE_KEY` if a link leads out
+   */
+  async pathOf(key: string): Promise<string> {
+    const path = join(await this.root(), key);
+    await this.#refuseEscape(dirname(path), key);
+    return path;
+  }
+
+  /** The same, and its folder is there. */
+  async pathToWrite(key: string): Promise<string> {
+    const path = await this.pathOf(key);
+    await this.#makeFolder(dirname(path));
+    return path;
+  }
+
+  async #open(): Promise<string> {
+    await mkdir(this.#path, { recursive: true, mode: FOLDER_MODE });
+    return realpath(this.#path);
+  }
+
+  /** Of the nearest folder that exists: what is missing below it is made by us, without links. */
+  async #refuseEscape(folder: string, key: string): Promise<void> {
+    const root = await this.root();
+    if (folder === root) return;
+    const real = await realpath(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return undefined;
+      throw error;
+    });
+    if (real === undefined) return this.#refuseEscape(dirname(folder), key);
+    if (real !== root && !real.startsWith(root + sep)) {
+      throw new StorageError(
+        "ERR_STORAGE_KEY",
+        `The key "${key}" leads out of the storage by a link.`,
+        {
+          objectKey: key,
+        },
+      );
+    }
+  }
+
+  /** mkdir's mode is cut by the umask only towards stricter, so 0700 holds under any. */
+  async #makeFolder(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+  }
+}
+
+/** In the same folder, so that a rename puts it in place at once. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+}
+
+/** Makes a rename or an unlink in this folder last over a power failure. */
+export async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open folders for that.
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,89 @@
+// Walks the folder: objects in the order of their keys, and what interrupted puts left behind.
+import type { Dirent } from "node:fs";
+import { readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
+import { readSidecar } from "./local-file.ts";
+import { TEMPORARY_NAME, type LocalFolder } from "./local-folder.ts";
+
+export async function* listFiles(
+  folder: LocalFolder,
+  { prefix = "", startAfter, signal }: ListOptions,
+): AsyncGenerator<ListedObject, void, undefined> {
+  const root = await folder.root();
+  for await (const key of walk(root, "", prefix, startAfter)) {
+    signal?.throwIfAborted();
+    // It may have been deleted since.
+    const found = await stat(join(root, key)).catch(() => undefined);
+    if (found === undefined) continue;
+    yield { key, modifiedAt: found.mtime, storedBytes: found.size };
+  }
+}
+
+async function* walk(
+  root: string,
+  folder: string,
+  prefix: string,
+  startAfter: string | undefined,
+): AsyncGenerator<string, void, undefined> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => []);
+  const isSidecar = await sidecarsAmong(join(root, folder), entries);
+  for (const entry of entries.toSorted(byKeyOrder)) {
+    const key = folder + entry.name;
+    if (entry.name.startsWith(".")) continue;
+    if (entry.isDirectory()) {
+      if (mayHold(`${key}/`, prefix, startAfter)) yield* walk(root, `${key}/`, prefix, startAfter);
+    } else if (entry.isFile() && key.startsWith(prefix) && !isSidecar(entry.name)) {
+      if (startAfter === undefined || byBytes(startAfter, key) < 0) yield key;
+    }
+  }
+}
+
+/** A folder sorts as its keys do, which all begin with its name and a slash. */
+function byKeyOrder(a: Dirent, b: Dirent): number {
+  const name = (entry: Dirent): string => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+  return byBytes(name(a), name(b));
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function mayHold(folder: string, prefix: string, startAfter: string | undefined): boolean {
+  const isInPrefix = folder.startsWith(prefix) || prefix.startsWith(folder);
+  const isBehind =
+    startAfter !== undefined && !startAfter.startsWith(folder) && byBytes(startAfter, folder) > 0;
+  return isInPrefix && !isBehind;
+}
+
+/** The JSON files of older systems that stand beside the file they describe. */
+async function sidecarsAmong(
+  folder: string,
+  entries: readonly Dirent[],
+): Promise<(name: string) => boolean> {
+  const sidecars = new Set<string>();
+  const names = new Set(entries.filter((entry) => entry.isFile()).map(({ name }) => name));
+  for (const name of names) {
+    const sidecar = `${name.replace(/\.[^.]*$/, "")}.json`;
+    if (name.endsWith(".json") || !names.has(sidecar) || sidecars.has(sidecar)) continue;
+    if ((await readSidecar(join(folder, name))) !== undefined) sidecars.add(sidecar);
+  }
+  return (name) => sidecars.has(name);
+}
+
+export async function collectGarbage(folder: LocalFolder, olderThanMs: number): Promise<GcReport> {
+  const root = await folder.root();
+  const before = Date.now() - olderThanMs;
+  let removed = 0;
+  let bytes = 0;
+  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !TEMPORARY_NAME.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || found.mtimeMs > before) continue;
+    await unlink(path);
+    removed++;
+    bytes += found.size;
+  }
+  return { removed, bytes };
+}

@@ -1,0 +1,59 @@
+// What is really in the store, object by object.
+import { EncryptionError, type ErrorCode } from "@fieldseal/crypto";
+import type { ObjectBackend } from "./backend.ts";
+import type { VerifiedObject, VerifyOptions } from "./contract.ts";
+import type { DataKeys } from "./data-key.ts";
+import type { ObjectOpener } from "./object-opener.ts";
+import { release } from "./release.ts";
+
+const DAMAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "ERR_STORAGE_FORMAT",
+  "ERR_STORAGE_TAMPERED",
+  "ERR_STORAGE_TRUNCATED",
+  "ERR_STORAGE_WRONG_KEY",
+]);
+
+export async function* verify(
+  { depth = "body", ...listing }: VerifyOptions,
+  parts: {
+    readonly backend: ObjectBackend;
+    readonly keys: DataKeys;
+    readonly opener: ObjectOpener;
+  },
+): AsyncGenerator<VerifiedObject, void, undefined> {
+  for await (const { key } of parts.backend.list(listing)) {
+    const result = await verifyOne(key, depth, parts.opener, parts.keys);
+    // Deleted between listing and opening: not a finding.
+    if (result.code !== "ERR_STORAGE_NOT_FOUND") yield result;
+  }
+}
+
+async function verifyOne(
+  key: string,
+  depth: "envelope" | "body",
+  opener: ObjectOpener,
+  keys: DataKeys,
+): Promise<VerifiedObject> {
+  try {
+    const { reader, body, info } = await opener.open(key);
+    try {
+      if (depth === "body") {
+        for await (const piece of reader.stream(0, reader.size)) release(piece);
+      } else if (info.protection === "encrypted" && reader.size > 0) {
+        await reader.readInto(Buffer.alloc(1), reader.size - 1);
+      }
+    } finally {
+      await body.close();
+    }
+    const { protection, keyId } = info;
+    const state =
+      protection === "encrypted" ? (keyId === keys.primaryKeyId ? "ok" : "old-key") : protection;
+    return { key, state, code: undefined, keyId };
+  } catch (error) {
+    if (!(error instanceof EncryptionError)) throw error;
+    const { code } = error;
+    const keyId = (error as { readonly keyId?: string }).keyId;
+    if (code === "ERR_STORAGE_UNPROTECTED") return { key, state: "unprotected", code, keyId };
+    return { key, state: DAMAGE.has(code) ? "damaged" : "unreadable", code, keyId };
+  }
+}

@@ -1,0 +1,153 @@
+// From a source to a stored object: data key, envelope, encrypted body.
+import { randomBytes } from "node:crypto";
+import { channels, StorageError } from "@fieldseal/crypto";
+import type { ObjectBackend, StoredObject } from "./backend.ts";
+import { sealBody } from "./body-writer.ts";
+import type { ObjectInfo, PutOptions, PutSource, StorageOptions } from "./contract.ts";
+import { wrappingKeyId, type DataKeys } from "./data-key.ts";
+import { Floe } from "./floe.ts";
+import { encodeObjectEnvelope, type ObjectEnvelope } from "./object-envelope.ts";
+import { checkMetadata, encodeMetadata, type ObjectMetadata } from "./object-metadata.ts";
+import { DEFAULT_CONTEXT } from "./object-opener.ts";
+import { checkSource } from "./put-source.ts";
+import { checkTags, ownTags, type Tags } from "./tags.ts";
+
+/** What is to be written, apart from where the bytes come from. */
+interface Target {
+  readonly objectId: Buffer;
+  readonly metadata: ObjectMetadata;
+  readonly tags: Tags;
+  readonly ifAbsent: boolean;
+  readonly ifVersion?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An envelope, and how the body that belongs to it is made from plaintext. */
+interface Sealing {
+  readonly envelope: ObjectEnvelope;
+  readonly body: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Buffer>;
+  readonly bodyBytes: number | undefined;
+}
+
+export class ObjectWriter {
+  readonly #backend: ObjectBackend;
+  readonly #keys: DataKeys;
+  readonly #options: StorageOptions;
+
+  constructor(backend: ObjectBackend, keys: DataKeys, options: StorageOptions) {
+    this.#backend = backend;
+    this.#keys = keys;
+    this.#options = options;
+  }
+
+  async put(key: string, source: PutSource, options: PutOptions): Promise<ObjectInfo> {
+    options.signal?.throwIfAborted();
+    const { size, bytesTaken, chunks } = checkSource(source, options, key);
+    const metadata = checkMetadata(options, size, key);
+    const confidential = [metadata.fileName ?? "", ...Object.values(metadata.custom)];
+    const target: Target = {
+      objectId: randomBytes(16),
+      metadata,
+      tags: checkTags(
+        options.tags ?? {},
+        confidential.filter((text) => text.length > 2),
+        key,
+      ),
+      ifAbsent: options.ifAbsent === true,
+      signal: options.signal,
+    };
+    const { stored, envelope } = await this.write(key, chunks, target);
+    const objectId = target.objectId.toString("hex");
+    return {
+      key,
+      objectId,
+      etag: `"${objectId}"`,
+      size: bytesTaken(),
+      contentType: metadata.contentType,
+      fileName: metadata.fileName,
+      metadata: metadata.custom,
+      keyId: wrappingKeyId(envelope.wrappedKey),
+      protection: envelope.protection,
+      modifiedAt: stored.modifiedAt,
+    };
+  }
+
+  /** Under a new data key. */
+  async write(
+    key: string,
+    chunks: AsyncIterable<Uint8Array>,
+    target: Target,
+  ): Promise<{ readonly stored: StoredObject; readonly envelope: ObjectEnvelope }> {
+    const { objectId, metadata, tags, ifAbsent, ifVersion, signal } = target;
+    const { envelope, body, bodyBytes } = this.#seal(key, objectId, metadata);
+    const keyId = wrappingKeyId(envelope.wrappedKey);
+    const stored = await this.#backend.write(key, {
+      envelope: this.encode(envelope, key),
+      tags: { ...tags, ...ownTags(keyId) },
+      body: body(chunks),
+      bodyBytes,
+      ifAbsent,
+      ifVersion,
+      signal,
+    });
+    return { stored, envelope };
+  }
+
+  /** @throws {@link StorageError} `ERR_STORAGE_METADATA` when the store cannot keep that much */
+  encode(envelope: ObjectEnvelope, key: string): Buffer {
+    const bytes = encodeObjectEnvelope(envelope);
+    const { maxEnvelopeBytes } = this.#backend;
+    if (bytes.length > maxEnvelopeBytes) {
+      const excess = bytes.length - maxEnvelopeBytes;
+      throw new StorageError(
+        "ERR_STORAGE_METADATA",
+        `fileName, contentType and metadata of "${key}" are about ${excess} bytes more than the store can keep.`,
+        { objectKey: key },
+      );
+    }
+    return bytes;
+  }
+
+  #seal(objectKey: string, objectId: Buffer, metadata: ObjectMetadata): Sealing {
+    try {
+      const { dataKey, wrapped } = this.#keys.create(objectId);
+      const { associatedData } = dataKey;
+      const floe = Floe.create({ key: dataKey.bodyKey(), associatedData, objectKey });
+      const sealed = dataKey.sealMetadata(encodeMetadata(metadata));
+      return {
+        envelope: { protection: "encrypted", objectId, wrappedKey: wrapped, metadata: sealed },
+        body: (chunks) => sealBody(floe, chunks),
+        bodyBytes: metadata.size === undefined ? undefined : floe.layout.bodyBytes(metadata.size),
+      };
+    } catch (error) {
+      if (this.#options.onEncryptFailure !== "insecure-store-plaintext") throw error;
+      return this.#plaintext(objectId, metadata);
+    }
+  }
+
+  #plaintext(objectId: Buffer, metadata: ObjectMetadata): Sealing {
+    const { context = DEFAULT_CONTEXT } = this.#options;
+    channels.insecure.publish({
+      table: "fieldseal.storage",
+      column: context,
+      reason: "plaintext-stored",
+      count: 1,
+    });
+    const wrappedKey = Buffer.alloc(0);
+    return {
+      envelope: {
+        protection: "plaintext",
+        objectId,
+        wrappedKey,
+        metadata: encodeMetadata(metadata),
+      },
+      body: asBuffers,
+      bodyBytes: metadata.size,
+    };
+  }
+}
+
+/** Copies, because the source may use its buffer again. */
+async function* asBuffers(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
+}

@@ -1,0 +1,90 @@
+// What is given to put, as one stream of bytes that is counted, checked and can be aborted.
+import { StorageError } from "@fieldseal/crypto";
+import type { PutOptions, PutSource } from "./contract.ts";
+
+export interface CheckedSource {
+  /** If known before the first byte is read. */
+  readonly size: number | undefined;
+  /** Of the bytes taken so far. */
+  readonly bytesTaken: () => number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** @throws {@link StorageError} `ERR_STORAGE_SOURCE` */
+export function checkSource(
+  source: PutSource,
+  options: PutOptions,
+  objectKey: string,
+): CheckedSource {
+  const iterable = asIterable(source);
+  if (iterable === undefined) {
+    throw sourceError(objectKey, "takes bytes, a Blob, or a stream of bytes");
+  }
+  const own = source instanceof Uint8Array ? source.length : (source as Blob).size;
+  const size = typeof own === "number" ? own : options.size;
+  const isAnnounced = options.size !== undefined;
+  if (isAnnounced && (!Number.isSafeInteger(options.size) || options.size !== size || size < 0)) {
+    throw sourceError(objectKey, "was announced with another size than the source has");
+  }
+  let taken = 0;
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of abortable(iterable!, options.signal)) {
+      if (!(chunk instanceof Uint8Array))
+        throw sourceError(objectKey, "got a chunk that is no bytes");
+      taken += chunk.length;
+      if (size !== undefined && taken > size) break;
+      options.onProgress?.({ bytes: taken });
+      yield chunk;
+    }
+    if (size !== undefined && taken !== size) {
+      throw sourceError(objectKey, `got ${taken > size ? "more" : "fewer"} bytes than announced`);
+    }
+  }
+  return { size, bytesTaken: () => taken, chunks: chunks() };
+}
+
+function asIterable(source: unknown): AsyncIterable<unknown> | undefined {
+  if (source instanceof Uint8Array) return once(source);
+  if (source instanceof Blob) return source.stream();
+  const isIterable =
+    typeof source === "object" && source !== null && Symbol.asyncIterator in source;
+  return isIterable ? (source as AsyncIterable<unknown>) : undefined;
+}
+
+// oxlint-disable-next-line require-await -- an asynchronous iterable of one
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+/** Also a source that never gives another chunk is left when the signal says so. */
+export async function* abortable<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
+  if (signal === undefined) return yield* source;
+  signal.throwIfAborted();
+  const iterator = source[Symbol.asyncIterator]();
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the signal's reason, whatever it is
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  // Without a reader it would count as unhandled.
+  aborted.catch(() => {});
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener("abort", stop);
+    // Not awaited: the source may be stuck in the very read that was aborted.
+    void iterator.return?.().then(undefined, () => {});
+  }
+}
+
+function sourceError(objectKey: string, what: string): StorageError {
+  return new StorageError("ERR_STORAGE_SOURCE", `put of "${objectKey}" ${what}.`, { objectKey });
+}

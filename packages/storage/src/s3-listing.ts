@@ -1,0 +1,89 @@
+// Pages of a bucket: objects in the order of their keys, and what interrupted uploads left behind.
+import type { ListPartsCommandInput, MultipartUpload } from "@aws-sdk/client-s3";
+import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
+import type { S3, S3Bucket } from "./s3-bucket.ts";
+import { statusOf } from "./s3-errors.ts";
+
+/** What no key of ours leads to (folder markers, names with dots in front) is left out. */
+export async function* listObjects(
+  bucket: S3Bucket,
+  { prefix = "", startAfter, signal }: ListOptions,
+): AsyncGenerator<ListedObject, void, undefined> {
+  let token: string | undefined;
+  do {
+    const page = await bucket.run({ action: "listing", key: prefix, signal }, ({ client, sdk }) =>
+      client.send(
+        new sdk.ListObjectsV2Command({
+          Bucket: bucket.name,
+          Prefix: bucket.prefix + prefix,
+          ...(startAfter !== undefined && { StartAfter: bucket.prefix + startAfter }),
+          ContinuationToken: token,
+        }),
+        { ...(signal && { abortSignal: signal }) },
+      ),
+    );
+    for (const { Key, LastModified = new Date(0), Size = 0 } of page.Contents ?? []) {
+      signal?.throwIfAborted();
+      const key = bucket.keyOf(Key);
+      if (key !== undefined) yield { key, modifiedAt: LastModified, storedBytes: Size };
+    }
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
+
+/** Aborts the uploads below the prefix, whoever began them, that are older. */
+export async function collectUploads(bucket: S3Bucket, olderThanMs: number): Promise<GcReport> {
+  const before = Date.now() - olderThanMs;
+  const attempt = { action: "collecting garbage in", key: bucket.prefix };
+  return bucket.run(attempt, async (s3) => {
+    let removed = 0;
+    let bytes = 0;
+    for await (const { Key, UploadId, Initiated } of unfinished(s3, bucket)) {
+      if (Initiated === undefined || Initiated.getTime() > before) continue;
+      const upload = { Bucket: bucket.name, Key, UploadId };
+      const partBytes = await removeUpload(s3, upload);
+      if (partBytes === undefined) continue;
+      removed++;
+      bytes += partBytes;
+    }
+    return { removed, bytes };
+  });
+}
+
+async function* unfinished({ client, sdk }: S3, bucket: S3Bucket): AsyncGenerator<MultipartUpload> {
+  const all = { Bucket: bucket.name, ...(bucket.prefix !== "" && { Prefix: bucket.prefix }) };
+  let from: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
+  for (;;) {
+    const page = await client.send(new sdk.ListMultipartUploadsCommand({ ...all, ...from }));
+    yield* page.Uploads ?? [];
+    if (page.IsTruncated !== true) return;
+    from = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
+  }
+}
+
+/** Bytes of its parts; undefined if it was finished or removed meanwhile. */
+async function removeUpload(
+  s3: S3,
+  upload: { Bucket: string; Key: string | undefined; UploadId: string | undefined },
+): Promise<number | undefined> {
+  try {
+    const bytes = await bytesOfParts(s3, upload);
+    await s3.client.send(new s3.sdk.AbortMultipartUploadCommand(upload));
+    return bytes;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+/** The SDK's paginator goes by the marker alone, which Ceph gives with the last page too, and never ends. */
+async function bytesOfParts({ client, sdk }: S3, upload: ListPartsCommandInput): Promise<number> {
+  let bytes = 0;
+  for (let marker: string | undefined; ;) {
+    const from = marker === undefined ? {} : { PartNumberMarker: marker };
+    const page = await client.send(new sdk.ListPartsCommand({ ...upload, ...from }));
+    for (const { Size = 0 } of page.Parts ?? []) bytes += Size;
+    if (page.IsTruncated !== true) return bytes;
+    marker = page.NextPartNumberMarker;
+  }
+}

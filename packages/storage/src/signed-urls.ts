@@ -1,0 +1,119 @@
+// URLs that give access to one object for a while. The token is an encrypted value, so it cannot be changed, and shows
+// neither the object's key nor when it expires.
+import {
+  ColumnCipher,
+  ConfigError,
+  StorageError,
+  textCodec,
+  type KeyringInput,
+} from "@fieldseal/crypto";
+import type { Disposition } from "./content-disposition.ts";
+import { checkKey } from "./object-key.ts";
+
+export interface SignedUrlOptions {
+  /** What the URLs begin with: a path, or a URL with host. Ends with a slash. */
+  readonly baseUrl: string;
+  /** Defaults to the process default. Tokens under previous keys stay valid until they expire. */
+  readonly keyring?: KeyringInput;
+  /** Tokens open only where they are expected. Defaults to `"urls"`. */
+  readonly context?: string;
+}
+
+export interface SignOptions {
+  /** Defaults to 300. */
+  readonly expiresInSeconds?: number;
+  /** Defaults to `"inline"`. */
+  readonly disposition?: Disposition;
+  /** Gives this object and no later one under the same key. Defaults to none. */
+  readonly objectId?: string;
+}
+
+/** What a signed URL gives access to. */
+export interface SignedAccess {
+  readonly key: string;
+  readonly disposition: Disposition;
+  readonly objectId: string | undefined;
+}
+
+/** Short names, because they end up in the URL. */
+interface Token {
+  readonly k: string;
+  /** Seconds since 1970. */
+  readonly e: number;
+  readonly a?: 1;
+  readonly o?: string;
+}
+
+/**
+ * @example
+ * ```ts
+ * const urls = new SignedUrls({ baseUrl: "/files/" });
+ * const url = urls.sign("frames/0001.jpg", { expiresInSeconds: 60 });
+ * ```
+ */
+export class SignedUrls {
+  readonly #baseUrl: string;
+  readonly #cipher: ColumnCipher<string>;
+
+  /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
+  constructor({ baseUrl, keyring, context = "urls" }: SignedUrlOptions) {
+    if (!baseUrl.endsWith("/") || baseUrl.includes("?")) {
+      throw new ConfigError(
+        "ERR_CONFIG_OPTION",
+        "Option baseUrl of SignedUrls takes a URL or path that ends with a slash.",
+      );
+    }
+    this.#baseUrl = baseUrl;
+    this.#cipher = new ColumnCipher({
+      codec: textCodec,
+      label: "signed URL",
+      options: { storage: "binary", context: { table: "fieldseal.storage.urls", column: context } },
+      defaultContext: { table: "fieldseal.storage.urls", column: context },
+      defaultKeyring: keyring,
+    });
+  }
+
+  /** @throws {@link StorageError} `ERR_STORAGE_KEY` */
+  sign(key: string, options: SignOptions = {}): string {
+    const { expiresInSeconds = 300, disposition = "inline", objectId } = options;
+    if (!(expiresInSeconds > 0))
+      throw new RangeError("expiresInSeconds must be a positive number.");
+    const token: Token = {
+      k: checkKey(key),
+      e: Math.floor(Date.now() / 1000 + expiresInSeconds),
+      ...(disposition === "attachment" && { a: 1 }),
+      ...(objectId !== undefined && { o: objectId }),
+    };
+    const sealed = this.#cipher.seal(JSON.stringify(token)) as Buffer;
+    return this.#baseUrl + sealed.toString("base64url");
+  }
+
+  /**
+   * @param url the URL or its path, with or without host and query
+   * @throws {@link StorageError} `ERR_STORAGE_LINK` when it is not one of ours, was changed or has expired
+   */
+  open(url: string): SignedAccess {
+    const text = /([A-Za-z0-9_-]+)(?:[?#].*)?$/.exec(url)?.[1] ?? "";
+    const token = this.#read(text);
+    if (token === undefined) throw linkError("is not one of ours, or was changed");
+    if (token.e * 1000 <= Date.now()) throw linkError("has expired");
+    return {
+      key: token.k,
+      disposition: token.a === 1 ? "attachment" : "inline",
+      objectId: token.o,
+    };
+  }
+
+  #read(text: string): Token | undefined {
+    try {
+      return JSON.parse(this.#cipher.open(Buffer.from(text, "base64url"))) as Token;
+    } catch {
+      // Whatever it was, the visitor learns that the link is no good, and nothing about keys.
+      return undefined;
+    }
+  }
+}
+
+function linkError(finding: string): StorageError {
+  return new StorageError("ERR_STORAGE_LINK", `The signed URL ${finding}. Make a new one.`);
+}

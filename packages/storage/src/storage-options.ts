@@ -1,0 +1,23 @@
+// Checked when a storage is made, so that a typing error does not show at the first object.
+import { ConfigError } from "@fieldseal/crypto";
+import type { StorageOptions } from "./contract.ts";
+
+/** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
+export function checkOptions(options: StorageOptions): void {
+  const { context, plaintext, legacy, onEncryptFailure } = options;
+  const refuse = (option: string, takes: string): never => {
+    throw new ConfigError("ERR_CONFIG_OPTION", `Option ${option} of a storage takes ${takes}.`);
+  };
+  if (context !== undefined && (typeof context !== "string" || context === "")) {
+    refuse("context", "a non-empty text");
+  }
+  if (![undefined, "reject", "accept"].includes(plaintext))
+    refuse("plaintext", '"reject" or "accept"');
+  const method = typeof legacy === "object" ? legacy.method : legacy;
+  if (![undefined, "aes-256-cbc"].includes(method)) {
+    refuse("legacy", '"aes-256-cbc" or { method: "aes-256-cbc", keyId }');
+  }
+  if (![undefined, "throw", "insecure-store-plaintext"].includes(onEncryptFailure)) {
+    refuse("onEncryptFailure", '"throw" or "insecure-store-plaintext"');
+  }
+}
