@@ -1,71 +1,138 @@
 // Who is signed in decides what there is: the sign-in page, or the shell with its screens.
 import type { JSX } from "preact";
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api, whenSignedOut } from "./data/api.ts";
 import type { Session } from "./data/contract.ts";
-import { flushUnsavedFrames, hasUnsavedFrames } from "./data/frame-session.ts";
+import {
+  abandonUnsavedFrames,
+  flushUnsavedFrames,
+  hasUnsavedFrames,
+} from "./data/frame-session.ts";
 import { SignIn } from "./screens/sign-in.tsx";
+import { LeavingDialog } from "./screens/unsaved-frames.tsx";
+import { isUploading } from "./screens/use-uploads.ts";
 import { Shell } from "./shell.tsx";
-import { Announcer } from "./ui/announcer.tsx";
+import { Announcer, notify } from "./ui/announcer.tsx";
 import { Failed } from "./ui/states.tsx";
-import { useRemote } from "./ui/use-remote.ts";
+import { useAction } from "./ui/use-action.ts";
+import { type Remote, useRemote } from "./ui/use-remote.ts";
 
 export function App(): JSX.Element {
   const session = useRemote("session", api.session);
-  useEffect(() => whenSignedOut(session.reload), [session.reload]);
+  const [hasEnded, setEnded] = useState(false);
+  useEffect(() => {
+    whenSignedOut(() => {
+      setEnded(true);
+      session.reload();
+    });
+  }, [session.reload]);
+  useOwnerOfUnsaved(session.value?.user?.name);
   useGuardOfUnsaved();
+  const onSession = (opened: Session): void => {
+    setEnded(false);
+    session.replace(opened);
+  };
   return (
     <>
-      <Page
-        session={session.value}
-        error={session.error}
-        onSession={session.replace}
-        onRetry={session.reload}
-      />
+      <Page session={session} hasEnded={hasEnded} onSession={onSession} />
       <Announcer />
     </>
   );
 }
 
 interface PageProps {
-  readonly session: Session | null;
-  readonly error: Error | null;
+  readonly session: Remote<Session>;
+  /** The session ended by itself: nobody has signed out. */
+  readonly hasEnded: boolean;
   readonly onSession: (session: Session) => void;
-  readonly onRetry: () => void;
 }
 
-function Page({ session, error, onSession, onRetry }: PageProps): JSX.Element {
-  const [isLeaving, setLeaving] = useState(false);
-  const signOut = useCallback(async () => {
-    setLeaving(true);
-    try {
-      await flushUnsavedFrames();
-      onSession(await api.signOut());
-    } finally {
-      setLeaving(false);
-    }
-  }, [onSession]);
-  if (error && !session)
-    return <Failed title="The server does not answer" error={error} onRetry={onRetry} />;
-  if (!session) return <main class="sign-in" aria-busy="true" />;
-  if (!session.user) return <SignIn session={session} onSignedIn={onSession} />;
-  return <Shell user={session.user} isLeaving={isLeaving} onSignOut={() => void signOut()} />;
+function Page({ session, hasEnded, onSession }: PageProps): JSX.Element {
+  const leaving = useLeaving(onSession);
+  const { value, error, reload } = session;
+  if (error && !value) {
+    return (
+      <main class="sign-in">
+        <Failed title="The server does not answer" error={error} onRetry={reload} />
+      </main>
+    );
+  }
+  if (!value) return <main class="sign-in" aria-busy="true" />;
+  if (!value.user) return <SignIn session={value} hasEnded={hasEnded} onSignedIn={onSession} />;
+  return (
+    <>
+      <Shell user={value.user} isLeaving={leaving.isBusy} onSignOut={leaving.signOut} />
+      {leaving.isAsking && (
+        <LeavingDialog onStay={leaving.stay} onDiscard={leaving.discardAndSignOut} />
+      )}
+    </>
+  );
+}
+
+interface Leaving {
+  readonly isBusy: boolean;
+  /** Something would be lost: whether to sign out all the same is asked. */
+  readonly isAsking: boolean;
+  signOut(): void;
+  stay(): void;
+  discardAndSignOut(): void;
+}
+
+function useLeaving(onSession: (session: Session) => void): Leaving {
+  const [isAsking, setAsking] = useState(false);
+  const { isBusy, run } = useAction();
+  const leave = async (): Promise<void> => onSession(await api.signOut());
+  return {
+    isBusy,
+    isAsking,
+    signOut: () =>
+      run(async () => {
+        if (isUploading()) return notify("Files are still being added", true);
+        await flushUnsavedFrames();
+        if (hasUnsavedFrames()) setAsking(true);
+        else await leave();
+      }),
+    stay: () => setAsking(false),
+    discardAndSignOut: () => {
+      setAsking(false);
+      abandonUnsavedFrames();
+      run(leave);
+    },
+  };
+}
+
+/** Edits that wait for the network belong to whoever made them; the next person's session must not save them. */
+function useOwnerOfUnsaved(name: string | undefined): void {
+  const owner = useRef<string | undefined>(undefined);
+  // Before any frame is opened, which the effects of the screens do after this one.
+  useLayoutEffect(() => {
+    if (name === undefined) return;
+    const before = owner.current;
+    owner.current = name;
+    if (before === undefined || before === name || !hasUnsavedFrames()) return;
+    abandonUnsavedFrames();
+    notify(`Edits of ${before} that were not saved yet are dropped`, true);
+  }, [name]);
 }
 
 /** Asks before the page closes with edits that the server does not have; sends them when the network is back. */
 function useGuardOfUnsaved(): void {
   useEffect(() => {
+    const listening = new AbortController();
+    const { signal } = listening;
+    const flush = (): void => void flushUnsavedFrames();
     const onBeforeUnload = (event: BeforeUnloadEvent): void => {
-      if (!hasUnsavedFrames()) return;
-      void flushUnsavedFrames();
+      if (!hasUnsavedFrames() && !isUploading()) return;
+      flush();
       event.preventDefault();
     };
-    const onOnline = (): void => void flushUnsavedFrames();
-    addEventListener("beforeunload", onBeforeUnload);
-    addEventListener("online", onOnline);
-    return () => {
-      removeEventListener("beforeunload", onBeforeUnload);
-      removeEventListener("online", onOnline);
+    // A phone may end a page that is out of sight without asking anybody.
+    const onVisibility = (): void => {
+      if (document.visibilityState === "hidden") flush();
     };
+    addEventListener("beforeunload", onBeforeUnload, { signal });
+    addEventListener("online", flush, { signal });
+    document.addEventListener("visibilitychange", onVisibility, { signal });
+    return () => listening.abort();
   }, []);
 }

@@ -13,7 +13,16 @@ export interface Route {
 export function parseRoute(fragment: string): Route {
   const [name, id] = fragment.replace(/^#\/?/, "").split("/");
   const screen = SCREENS.find((known) => known === name) ?? "frames";
-  return { screen, id: id === undefined || id === "" ? null : decodeURIComponent(id) };
+  return { screen, id: id === undefined || id === "" ? null : decoded(id) };
+}
+
+/** An address that somebody has cut in the middle of a %-sequence is no reason for an empty page. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 export function linkTo(screen: Screen, id?: string): string {

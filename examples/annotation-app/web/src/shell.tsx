@@ -1,17 +1,20 @@
 // What every screen shares: the bar with the way between screens, uploads, and the person who is signed in.
 import type { ComponentChildren, JSX, RefObject } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { api } from "./data/api.ts";
+import { api, type FrameFilter } from "./data/api.ts";
 import type { Catalogue, Session } from "./data/contract.ts";
 import { ACCEPTED_TYPES } from "./data/upload.ts";
 import { linkTo, type Route, type Screen, SCREENS, useRoute } from "./route.ts";
 import { ActivityScreen } from "./screens/activity-screen.tsx";
 import { DropTarget } from "./screens/drop-target.tsx";
 import { DatabaseScreen } from "./screens/database-screen.tsx";
+import { NO_FILTER } from "./screens/frame-filter.tsx";
 import { FramesScreen } from "./screens/frames-screen.tsx";
 import { KeysScreen } from "./screens/keys-screen.tsx";
 import { TransferScreen } from "./screens/transfer-screen.tsx";
-import { UploadTray, useUploads } from "./screens/upload-tray.tsx";
+import { UnsavedBadge } from "./screens/unsaved-frames.tsx";
+import { UploadTray } from "./screens/upload-tray.tsx";
+import { useUploads } from "./screens/use-uploads.ts";
 import { VideosScreen } from "./screens/videos-screen.tsx";
 import { Button, IconButton } from "./ui/button.tsx";
 import { Icon, type IconName, Mark } from "./ui/icon.tsx";
@@ -41,13 +44,16 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
   const [revision, setRevision] = useState(0);
   const catalogue = useRemote(`catalogue ${revision}`, api.catalogue);
   const stableCatalogue = useSameWhileEqual(catalogue.value);
-  const refresh = (): void => setRevision(revision + 1);
+  const refresh = (): void => setRevision((before) => before + 1);
+  // Where one was among the frames: still so after a look at another screen.
+  const [filter, setFilter] = useState<FrameFilter>(NO_FILTER);
+  const [lastFrame, setLastFrame] = useState<string | undefined>(undefined);
   const uploads = useUploads(refresh);
   const canEdit = user.role === "annotator";
   const browse = (): void => picker.current?.click();
   return (
     <div class="shell">
-      <Bar screen={route.screen} onBrowse={canEdit ? browse : null}>
+      <Bar screen={route.screen} lastFrame={lastFrame} onBrowse={canEdit ? browse : null}>
         <Person user={user} />
         <IconButton icon="signout" name="Sign out" disabled={isLeaving} onClick={onSignOut} />
       </Bar>
@@ -66,33 +72,38 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
               revision={revision}
               onBrowse={browse}
               onImported={refresh}
+              filter={filter}
+              onFilter={setFilter}
+              onShown={setLastFrame}
             />
           )}
         </Loaded>
       </main>
       <UploadTray uploads={uploads} />
       {canEdit && <FilePicker picker={picker} onFiles={uploads.add} />}
-      {canEdit && <DropTarget onFiles={uploads.add} />}
+      <DropTarget onFiles={canEdit ? uploads.add : null} />
     </div>
   );
 }
 
 interface BarProps {
   readonly screen: Screen;
+  readonly lastFrame: string | undefined;
   /** Null for a viewer, who adds nothing. */
   readonly onBrowse: (() => void) | null;
   readonly children: ComponentChildren;
 }
 
-function Bar({ screen, onBrowse, children }: BarProps): JSX.Element {
+function Bar({ screen, lastFrame, onBrowse, children }: BarProps): JSX.Element {
   return (
     <header class="bar">
       <a class="brand" href={linkTo("frames")} aria-label="Fieldseal Annotate">
         <Mark />
         <span>Fieldseal Annotate</span>
       </a>
-      <Navigation current={screen} />
+      <Navigation current={screen} lastFrame={lastFrame} />
       <div class="bar-end">
+        <UnsavedBadge openId={screen === "frames" ? (lastFrame ?? null) : null} />
         {onBrowse && (
           <Button icon="upload" onClick={onBrowse}>
             Add files
@@ -138,13 +149,19 @@ function FilePicker({ picker, onFiles }: FilePickerProps): JSX.Element {
   );
 }
 
-function Navigation({ current }: { readonly current: Screen }): JSX.Element {
+function Navigation({
+  current,
+  lastFrame,
+}: {
+  readonly current: Screen;
+  readonly lastFrame: string | undefined;
+}): JSX.Element {
   return (
     <nav class="navigation" aria-label="Screens">
       {SCREENS.map((screen) => (
         <a
           key={screen}
-          href={linkTo(screen)}
+          href={linkTo(screen, screen === "frames" ? lastFrame : undefined)}
           aria-current={screen === current ? "page" : undefined}
         >
           <Icon name={NAVIGATION[screen].icon} />
@@ -162,27 +179,16 @@ interface CurrentScreenProps {
   readonly revision: number;
   readonly onBrowse: () => void;
   readonly onImported: () => void;
+  readonly filter: FrameFilter;
+  readonly onFilter: (filter: FrameFilter) => void;
+  readonly onShown: (id: string) => void;
 }
 
-function CurrentScreen({
-  route,
-  catalogue,
-  canEdit,
-  revision,
-  onBrowse,
-  onImported,
-}: CurrentScreenProps): JSX.Element {
+function CurrentScreen(props: CurrentScreenProps): JSX.Element {
+  const { route, catalogue, canEdit, revision } = props;
   switch (route.screen) {
     case "frames":
-      return (
-        <FramesScreen
-          id={route.id}
-          catalogue={catalogue}
-          canEdit={canEdit}
-          revision={revision}
-          onBrowse={onBrowse}
-        />
-      );
+      return <FramesScreen {...props} id={route.id} />;
     case "videos":
       return <VideosScreen id={route.id} labels={catalogue.labels} revision={revision} />;
     case "database":
@@ -190,7 +196,7 @@ function CurrentScreen({
     case "keys":
       return <KeysScreen canEdit={canEdit} />;
     case "transfer":
-      return <TransferScreen canEdit={canEdit} onImported={onImported} />;
+      return <TransferScreen canEdit={canEdit} onImported={props.onImported} />;
     case "activity":
       return <ActivityScreen />;
   }

@@ -73,7 +73,37 @@ describe("Autosave", () => {
     await clock.pass(DEBOUNCE_MS);
     autosave.edit("second");
     await clock.pass(10 * DEBOUNCE_MS);
+    const flushed = autosave.flush();
+    await settled();
+    expect(sent).to.have.length(1);
+    await sent[0]?.answer({ kind: "saved", version: 2 });
+    expect(sent[1]).to.include({ content: "second", version: 2 });
+    await sent[1]?.answer({ kind: "saved", version: 3 });
+    await flushed;
+    expect(autosave.status).to.equal("saved");
+  });
+
+  it("tries a refused save again when somebody asks for it", async () => {
+    const { autosave, clock, sent } = start();
+    autosave.edit("a");
+    await clock.pass(DEBOUNCE_MS);
+    await sent[0]?.answer({ kind: "refused", message: "You may only look." });
+    const flushed = autosave.flush();
+    await sent[1]?.answer({ kind: "saved", version: 2 });
+    await flushed;
+    expect(autosave.status).to.equal("saved");
+  });
+
+  it("sends nothing any more once it is abandoned, not even a retry", async () => {
+    const { autosave, clock, sent } = start();
+    autosave.edit("a");
+    await clock.pass(DEBOUNCE_MS);
+    await sent[0]?.fail();
+    autosave.abandon();
+    await clock.pass(60_000);
     await autosave.flush();
+    autosave.edit("ab");
+    await clock.pass(60_000);
     expect(sent).to.have.length(1);
   });
 

@@ -94,15 +94,44 @@ describe("BoxDocument", () => {
     document.select("a");
     document.nudge(1, 1);
     document.complete();
-    document.patch("a", { label: "car" });
+    document.setLabelOf("a", "car");
     expect(saved[1]?.[0]).to.deep.equal(
       box({ x: 11, y: 11, label: "car", note: "at the gate", confidence: 0.75 }),
     );
   });
 
+  it("saves a note at each letter, and undoes all of it in one step", () => {
+    const { document, saved } = documentOf([box()]);
+    document.select("a");
+    for (const note of ["b", "by", "by the gate"]) document.typeNote("a", note);
+    expect(saved.map(([first]) => first?.note)).to.deep.equal(["b", "by", "by the gate"]);
+    document.undo();
+    expect(document.boxes[0]?.note).to.equal(null);
+    expect(document.canUndo).to.equal(false);
+  });
+
+  it("begins a new step when something else happened between two letters", () => {
+    const { document } = documentOf([box(), box({ id: "b", x: 300 })]);
+    document.typeNote("a", "one");
+    document.setLabelOf("a", "car");
+    document.typeNote("a", "one two");
+    document.typeNote("b", "other");
+    const undone = [0, 1, 2, 3].map(() => {
+      document.undo();
+      const [a, b] = document.boxes;
+      return [a?.note, a?.label, b?.note];
+    });
+    expect(undone).to.deep.equal([
+      ["one two", "car", null],
+      ["one", "car", null],
+      ["one", "person", null],
+      [null, "person", null],
+    ]);
+  });
+
   it("does not save a label that was set already", () => {
     const { document, saved } = documentOf([box()]);
-    document.patch("a", { label: "person" });
+    document.setLabelOf("a", "person");
     expect(saved).to.have.length(0);
     expect(document.canUndo).to.equal(false);
   });

@@ -1,7 +1,16 @@
 import { expect } from "chai";
 import type { SaveOutcome, SaveStatus } from "../src/data/autosave.ts";
 import type { FrameDetail, SaveConflict } from "../src/data/contract.ts";
-import { type Content, FrameSession, hasUnsavedFrames } from "../src/data/frame-session.ts";
+import {
+  abandonUnsavedFrames,
+  type Content,
+  flushUnsavedFrames,
+  FrameSession,
+  hasUnsavedFrames,
+  unsavedFrame,
+  unsavedFrames,
+  watchUnsavedFrames,
+} from "../src/data/frame-session.ts";
 import type { Boxes } from "../src/editor/box.ts";
 import { box } from "./boxes.ts";
 import { HandClock } from "./hand-clock.ts";
@@ -103,6 +112,41 @@ describe("FrameSession", () => {
     await clock.pass(60_000);
     expect(sent).to.have.length(1);
     expect(session.version).to.equal(5);
+  });
+
+  it("is found again, with its edits, by whoever opens the frame while it waits", async () => {
+    const { session, clock } = open([a], conflict(frame([a, c], 5)));
+    session.setBoxes([a, b]);
+    await clock.pass(500);
+    expect(unsavedFrame("7")).to.equal(session);
+    const seen: SaveStatus[] = [];
+    session.onStatus = (status) => seen.push(status);
+    session.merge();
+    await clock.pass(500);
+    expect(seen).to.deep.equal(["unsaved", "saving", "saved"]);
+    expect(unsavedFrame("7")).to.equal(undefined);
+  });
+
+  it("tells who watches when something is not saved, and when it is", async () => {
+    const { session, clock } = open([a]);
+    const counts: number[] = [];
+    const stop = watchUnsavedFrames(() => counts.push(unsavedFrames().length));
+    session.setBoxes([a, b]);
+    await clock.pass(500);
+    stop();
+    session.setBoxes([a]);
+    expect(counts).to.deep.equal([1, 1, 0]);
+    session.abandon();
+  });
+
+  it("sends nothing of an abandoned frame: it would be saved in somebody else's name", async () => {
+    const { session, clock, sent } = open([a]);
+    session.setBoxes([a, b]);
+    abandonUnsavedFrames();
+    await clock.pass(60_000);
+    await flushUnsavedFrames();
+    expect(sent).to.have.length(0);
+    expect(hasUnsavedFrames()).to.equal(false);
   });
 
   it("asks nobody about a conflict with its own save whose answer got lost", async () => {

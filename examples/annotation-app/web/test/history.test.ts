@@ -57,6 +57,19 @@ describe("History", () => {
     expect(history.present).to.equal(1);
   });
 
+  it("amends the latest entry without one of its own, and drops it when it came back to its start", () => {
+    const history = new History("");
+    history.commit("a");
+    expect(history.amend("ab")).to.equal(true);
+    expect(history.present).to.equal("ab");
+    history.undo();
+    expect(history.present).to.equal("");
+    history.redo();
+    expect(history.present).to.equal("ab");
+    expect(history.amend("")).to.equal(false);
+    expect(history.canUndo).to.equal(false);
+  });
+
   it("refuses a preview outside a gesture", () => {
     expect(() => new History(0).preview(1)).to.throw("between begin() and end()");
   });

@@ -48,7 +48,11 @@ export interface FrameFilter {
   readonly state: "" | "reviewed" | "unreviewed";
 }
 
+/** Long enough for the import of a large COCO file. */
+const TIMEOUT_MS = 120_000;
+
 let csrfToken = "";
+let signedInAs: string | null = null;
 
 /** The header that changing requests need; uploads set it by themselves. */
 export function csrfHeader(): readonly [string, string] {
@@ -56,12 +60,50 @@ export function csrfHeader(): readonly [string, string] {
 }
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  try {
+    return await attempt<T>(method, path, body);
+  } catch (error) {
+    if (!isStaleToken(error)) throw error;
+    await renewToken();
+    return attempt<T>(method, path, body);
+  }
+}
+
+/** The token is of an earlier session: it ended, or another tab has signed in since. */
+export function isStaleToken(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "CROSS_SITE";
+}
+
+/**
+ * Takes the token of the session that the browser has now, when it is the same person's. Somebody else's is not
+ * taken: what this page has edited would be saved in their name.
+ *
+ * @throws {@link ApiError} with status 401 when this page's person is not signed in any more
+ */
+export async function renewToken(): Promise<void> {
+  const current = await attempt<Session>("GET", "/api/session");
+  if ((current.user?.name ?? null) === signedInAs) {
+    csrfToken = current.csrfToken;
+    return;
+  }
+  onSignedOut();
+  throw new ApiError(401, { code: "SIGNED_OUT", message: "Sign in to go on." }, null);
+}
+
+async function attempt<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") {
     const [name, token] = csrfHeader();
     headers[name] = token;
   }
-  const init: RequestInit = { method, headers, credentials: "same-origin", cache: "no-store" };
+  const init: RequestInit = {
+    method,
+    headers,
+    credentials: "same-origin",
+    cache: "no-store",
+    // A connection that is dead without saying so would keep a save waiting for ever.
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
     init.body = typeof body === "string" ? body : JSON.stringify(body);
@@ -80,7 +122,7 @@ async function answerOf<T>(response: Response): Promise<T> {
   const isJson = response.headers.get("Content-Type")?.includes("json") ?? false;
   const body: unknown = isJson ? await response.json() : null;
   if (response.ok) return body as T;
-  if (response.status === 401) onSignedOut();
+  if (response.status === 401 && signedInAs !== null) onSignedOut();
   throw new ApiError(response.status, problemOf(body, response.status), body);
 }
 
@@ -106,12 +148,18 @@ export function whenSignedOut(run: () => void): void {
 async function session(pending: Promise<Session>): Promise<Session> {
   const opened = await pending;
   csrfToken = opened.csrfToken;
+  signedInAs = opened.user?.name ?? null;
   return opened;
 }
 
 function query(fields: Readonly<Record<string, string | number>>): string {
   const set = Object.entries(fields).filter(([, value]) => value !== "");
   return new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString();
+}
+
+/** Ids come from the address bar as well: one with a slash must not name another path. */
+function path(parts: TemplateStringsArray, ...ids: readonly string[]): string {
+  return String.raw({ raw: parts }, ...ids.map(encodeURIComponent));
 }
 
 export const api = {
@@ -122,15 +170,16 @@ export const api = {
 
   catalogue: () => request<Catalogue>("GET", "/api/catalogue"),
   frames: (filter: FrameFilter) => request<FrameList>("GET", `/api/frames?${query({ ...filter })}`),
-  frame: (id: string) => request<FrameDetail>("GET", `/api/frames/${id}`),
+  frame: (id: string) => request<FrameDetail>("GET", path`/api/frames/${id}`),
   saveFrame: (id: string, content: SaveFrame) =>
-    request<SavedFrame>("PUT", `/api/frames/${id}/annotations`, content),
-  imageUrl: (id: string) => `/api/frames/${id}/image`,
-  thumbnailUrl: (id: string) => `/api/frames/${id}/thumbnail`,
+    request<SavedFrame>("PUT", path`/api/frames/${id}/annotations`, content),
+  imageUrl: (id: string) => path`/api/frames/${id}/image`,
+  thumbnailUrl: (id: string) => path`/api/frames/${id}/thumbnail`,
 
   videos: () => request<readonly VideoSummary[]>("GET", "/api/videos"),
-  videoEvents: (id: string) => request<readonly VideoEvent[]>("GET", `/api/videos/${id}/events`),
-  videoUrl: (id: string) => `/api/videos/${id}/media`,
+  videoEvents: (id: string) =>
+    request<readonly VideoEvent[]>("GET", path`/api/videos/${id}/events`),
+  videoUrl: (id: string) => path`/api/videos/${id}/media`,
 
   activity: (before: number | null) =>
     request<ActivityPage>("GET", `/api/activity?${query({ before: before ?? "" })}`),
@@ -145,7 +194,7 @@ export const api = {
 
   keys: () => request<readonly KeyInfo[]>("GET", "/api/keys"),
   addKey: () => request<readonly KeyInfo[]>("POST", "/api/keys"),
-  retireKey: (id: string) => request<readonly KeyInfo[]>("POST", `/api/keys/${id}/retire`),
+  retireKey: (id: string) => request<readonly KeyInfo[]>("POST", path`/api/keys/${id}/retire`),
   rotate: (step: "start" | "pause" | "resume") =>
     request<RotationState>("POST", `/api/rotation/${step}`),
 

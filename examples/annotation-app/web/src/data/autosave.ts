@@ -43,6 +43,8 @@ export class Autosave<Content, Server> {
   #failures = 0;
   #conflict: { readonly server: Server; readonly version: number } | null = null;
   #refusal = "";
+  #sending: Promise<void> | null = null;
+  #isAbandoned = false;
 
   constructor(options: AutosaveOptions<Content, Server>) {
     this.#options = options;
@@ -89,9 +91,20 @@ export class Autosave<Content, Server> {
     this.#schedule(DEBOUNCE_MS);
   }
 
-  /** Saves now what waits: before another frame is opened, or when the network is back. */
+  /**
+   * Saves now what waits, also what was edited while a save was on its way: before another frame is opened, when the
+   * network is back, when somebody asks for it. Resolves when the server has answered, or cannot be reached.
+   */
   async flush(): Promise<void> {
-    if (this.#status === "unsaved" || this.#status === "offline") await this.#save();
+    // Not awaited when there is none: a page that is being closed has no later turn.
+    if (this.#sending) await this.#sending;
+    if (this.#status !== "saved" && this.#status !== "conflict") await this.#save();
+  }
+
+  /** Drops what waits: nothing is sent any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#clock.clear(this.#timer);
   }
 
   /** Ends a conflict with `content` on top of what the server has; saved at once when it differs from that. */
@@ -108,11 +121,21 @@ export class Autosave<Content, Server> {
 
   #schedule(milliseconds: number): void {
     this.#clock.clear(this.#timer);
+    if (this.#isAbandoned) return;
     this.#timer = this.#clock.set(() => void this.#save(), milliseconds);
   }
 
-  async #save(): Promise<void> {
+  /** One at a time: whoever asks during a save waits for that one. */
+  #save(): Promise<void> {
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = null;
+    });
+    return this.#sending;
+  }
+
+  async #send(): Promise<void> {
     this.#clock.clear(this.#timer);
+    if (this.#isAbandoned) return;
     const sent = this.#content;
     this.#setStatus("saving");
     let outcome: SaveOutcome<Server>;

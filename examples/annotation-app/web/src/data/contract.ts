@@ -1,5 +1,32 @@
 // The HTTP contract between the server and its pages, as types. JSON bodies; times are ISO 8601 in UTC; boxes are in
-// image pixels. Every request that changes something carries the header X-CSRF-Token of the session.
+// whole image pixels. A refusal is an ApiProblem with status 4xx, and its message is shown to people as it is. Every
+// request that changes something carries the session's token in the header X-CSRF-Token; answers have no-store.
+//
+//   GET    /api/session                       Session; user is null before signing in
+//   POST   /api/session                       { name, password } -> Session, 401
+//   DELETE /api/session                       Session, signed out
+//   GET    /api/catalogue                     Catalogue
+//   GET    /api/frames                        ?label&camera&from&to&state=reviewed|unreviewed -> FrameList; all of it,
+//                                             from and to are days (2026-11-20), both inclusive
+//   GET    /api/frames/:id                    FrameDetail, 404
+//   PUT    /api/frames/:id/annotations        SaveFrame -> SavedFrame, 409 SaveConflict, 403 for a viewer
+//   GET    /api/frames/:id/image              the picture; /thumbnail about 160 x 112
+//   POST   /api/uploads                       multipart field "file" -> UploadedFile, 413, 415, 422
+//   GET    /api/videos                        VideoSummary[]
+//   GET    /api/videos/:id/events             VideoEvent[], by start
+//   GET    /api/videos/:id/media              the clip, with Range
+//   GET    /api/activity                      ?before=<id> -> ActivityPage, newest first
+//   GET    /api/database/tables               RawTable[]
+//   GET    /api/database/rows                 ?table -> RawRow[], some dozen
+//   POST   /api/database/flip-byte            { table, id, column } -> TamperResult
+//   POST   /api/database/swap                 { table, id, otherId, column } -> TamperResult
+//   GET    /api/keys                          KeyInfo[], the primary first
+//   POST   /api/keys                          KeyInfo[]; the new key is primary
+//   POST   /api/keys/:id/retire               KeyInfo[], 409 with the counts in its message while something uses it
+//   POST   /api/rotation/start|pause|resume   RotationState
+//   GET    /api/rotation/events               text/event-stream, event "rotation" with a RotationState; one at once
+//   GET    /api/export/coco | /api/export/yolo   a file to download; both are logged
+//   POST   /api/import/coco                   the file as application/json -> ImportResult, 422
 
 export type Role = "viewer" | "annotator";
 

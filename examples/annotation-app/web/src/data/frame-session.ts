@@ -11,7 +11,8 @@ export interface Content {
 }
 
 export interface FrameSessionOptions {
-  onStatus(status: SaveStatus): void;
+  /** May be exchanged later, by `session.onStatus`. */
+  readonly onStatus?: (status: SaveStatus) => void;
   /** Sends a save to the server. Defaults to the API. */
   readonly save?: SaveFrameContent;
   /** Defaults to the page's timers. */
@@ -24,29 +25,55 @@ export type SaveFrameContent = (
   version: number,
 ) => Promise<SaveOutcome<SaveConflict>>;
 
-/** Frames that were left with something unsaved go on saving; the page asks them before it closes. */
-const unsaved = new Set<FrameSession>();
+/**
+ * Frames with something unsaved, by id. One that was left goes on saving; opened again it is the same session, with
+ * its edits and its question after a conflict, and not an older state from the server.
+ */
+const unsaved = new Map<string, FrameSession>();
+const watchers = new Set<() => void>();
 
 export function hasUnsavedFrames(): boolean {
   return unsaved.size > 0;
 }
 
+export function unsavedFrames(): readonly FrameSession[] {
+  return [...unsaved.values()];
+}
+
+export function unsavedFrame(id: string): FrameSession | undefined {
+  return unsaved.get(id);
+}
+
+/** Calls `run` after each change of what is unsaved, until the returned function is called. */
+export function watchUnsavedFrames(run: () => void): () => void {
+  watchers.add(run);
+  return () => watchers.delete(run);
+}
+
 export async function flushUnsavedFrames(): Promise<void> {
-  await Promise.all([...unsaved].map((session) => session.flush()));
+  await Promise.all(unsavedFrames().map((session) => session.flush()));
+}
+
+/** Drops all edits that the server does not have. */
+export function abandonUnsavedFrames(): void {
+  for (const session of unsavedFrames()) session.abandon();
 }
 
 export class FrameSession {
   readonly frame: FrameDetail;
+  /** Whoever shows the frame. */
+  onStatus: (status: SaveStatus) => void;
   readonly #autosave: Autosave<Content, SaveConflict>;
 
-  constructor(frame: FrameDetail, options: FrameSessionOptions) {
-    const { save = saveByApi, clock } = options;
+  constructor(frame: FrameDetail, options: FrameSessionOptions = {}) {
+    const { save = saveByApi, clock, onStatus = () => {} } = options;
     this.frame = frame;
+    this.onStatus = onStatus;
     this.#autosave = new Autosave<Content, SaveConflict>({
       content: contentOf(frame),
       version: frame.version,
       send: (content, version) => save(frame.id, content, version),
-      onStatus: (status) => this.#onStatus(status, options),
+      onStatus: (status) => this.#settle(status),
       ...(clock ? { clock } : {}),
     });
   }
@@ -89,6 +116,12 @@ export class FrameSession {
     return this.#autosave.flush();
   }
 
+  abandon(): void {
+    this.#autosave.abandon();
+    unsaved.delete(this.frame.id);
+    for (const run of watchers) run();
+  }
+
   /** Puts both sets of edits together and saves the result; returns the boxes to show. */
   merge(): Boxes {
     const { content, saved, conflict } = this.#autosave;
@@ -112,14 +145,15 @@ export class FrameSession {
     return this.boxes;
   }
 
-  #onStatus(status: SaveStatus, options: FrameSessionOptions): void {
-    if (status === "saved") unsaved.delete(this);
-    else unsaved.add(this);
+  #settle(status: SaveStatus): void {
+    if (status === "saved") unsaved.delete(this.frame.id);
+    else unsaved.set(this.frame.id, this);
     if (status === "conflict" && this.#isOwnEcho()) {
       this.merge();
       return;
     }
-    options.onStatus(status);
+    this.onStatus(status);
+    for (const run of watchers) run();
   }
 
   /** A save whose answer got lost comes back as a conflict with itself: nobody needs to be asked. */

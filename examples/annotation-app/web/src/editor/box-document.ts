@@ -17,6 +17,8 @@ export class BoxDocument {
   readonly #events: DocumentEvents;
   #history = new History<Boxes>([], sameBoxes);
   #selectedId: string | null = null;
+  /** The box whose note is being typed. */
+  #typedId: string | null = null;
   #copied: Boxes = [];
   #image: Size = { width: 1, height: 1 };
   /** The label that the next box gets. */
@@ -32,6 +34,7 @@ export class BoxDocument {
     this.#history = new History<Boxes>(boxes, sameBoxes);
     this.#image = image;
     this.#selectedId = null;
+    this.#typedId = null;
     this.#events.onPaint();
   }
 
@@ -58,6 +61,7 @@ export class BoxDocument {
   select(id: string | null): void {
     if (id === this.#selectedId) return;
     this.#selectedId = id;
+    this.#typedId = null;
     this.#events.onPaint();
   }
 
@@ -100,13 +104,28 @@ export class BoxDocument {
 
   /** One change that is a gesture by itself. */
   change(edit: (boxes: Boxes) => Boxes): void {
+    this.#typedId = null;
     this.complete();
     if (this.#history.commit(edit(this.#history.settled))) this.#changed();
     else this.#events.onPaint();
   }
 
-  patch(id: string, fields: Partial<Pick<Box, "label" | "note">>): void {
-    this.change((boxes) => boxes.map((box) => (box.id === id ? { ...box, ...fields } : box)));
+  setLabelOf(id: string, label: string): void {
+    this.change((boxes) => boxes.map((box) => (box.id === id ? { ...box, label } : box)));
+  }
+
+  /** Text as it is typed: saved at each letter, and one entry of the history until something else happens. */
+  typeNote(id: string, note: string | null): void {
+    const edit = (boxes: Boxes): Boxes =>
+      boxes.map((box) => (box.id === id ? { ...box, note } : box));
+    if (this.#typedId !== id) {
+      this.change(edit);
+      this.#typedId = id;
+      return;
+    }
+    const hasEntry = this.#history.amend(edit(this.#history.settled));
+    this.#typedId = hasEntry ? id : null;
+    this.#changed();
   }
 
   /** Adds boxes and selects the last; returns it. */
@@ -149,6 +168,7 @@ export class BoxDocument {
   }
 
   #travelled(hasTravelled: boolean): boolean {
+    this.#typedId = null;
     if (!this.selected) this.#selectedId = null;
     if (hasTravelled) this.#changed();
     else this.#events.onPaint();
@@ -156,6 +176,7 @@ export class BoxDocument {
   }
 
   #previewAll(boxes: Boxes): void {
+    this.#typedId = null;
     this.#history.begin();
     this.#history.preview(boxes);
     this.#events.onPaint();

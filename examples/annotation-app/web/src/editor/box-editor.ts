@@ -3,6 +3,7 @@
 import { BoxDocument } from "./box-document.ts";
 import { BoxLayer } from "./box-layer.ts";
 import type { Box, Boxes, Size } from "./box.ts";
+import { DetectionLayer } from "./detection-layer.ts";
 import { placeNew } from "./clipboard.ts";
 import { Gestures } from "./gestures.ts";
 import type { Command, SimpleCommand } from "./keyboard-map.ts";
@@ -23,6 +24,8 @@ export interface EditedFrame {
   readonly imageUrl: string;
   readonly image: Size;
   readonly boxes: Boxes;
+  /** What a detector found, to be shown for comparison; never edited. */
+  readonly detections?: Boxes;
 }
 
 export interface EditorOptions {
@@ -40,17 +43,21 @@ export class BoxEditor implements Surface {
   readonly stage: Stage;
   readonly document: BoxDocument;
   readonly #gestures: Gestures;
+  readonly #detections: DetectionLayer;
   #isDrawTool = false;
 
   constructor(host: HTMLElement, options: EditorOptions) {
     const { labels, events } = options;
     this.#options = options;
-    this.layer = new BoxLayer((label) => labels.indexOf(label));
+    const hueOf = (label: string): number => labels.indexOf(label);
+    this.layer = new BoxLayer(hueOf);
+    this.#detections = new DetectionLayer(hueOf);
     this.document = new BoxDocument(labels[0] ?? "", {
       onPaint: () => this.#paint(),
       onChange: (boxes) => events.onChange(boxes),
     });
-    this.stage = new Stage(host, this.layer.element, {
+    const layers = [this.#detections.element, this.layer.element];
+    this.stage = new Stage(host, layers, {
       onView: (view) => {
         this.layer.showAtScale(view.scale);
         events.onUpdate();
@@ -63,13 +70,16 @@ export class BoxEditor implements Surface {
   }
 
   destroy(): void {
+    this.releaseArrow();
     this.stage.destroy();
   }
 
-  /** Shows another frame; its history starts anew. */
+  /** Shows another frame; its history starts anew. A step of an arrow key that is still down is kept. */
   load(frame: EditedFrame): void {
+    this.releaseArrow();
     this.#gestures.cancel();
     this.document.load(frame.boxes, frame.image);
+    this.#detections.load(frame.detections ?? []);
     this.stage.show(frame.imageUrl, frame.image);
   }
 
@@ -105,6 +115,10 @@ export class BoxEditor implements Surface {
     return this.#isDrawTool;
   }
 
+  get showsDetections(): boolean {
+    return this.#detections.isShown;
+  }
+
   select(id: string | null): void {
     this.document.select(id);
   }
@@ -134,16 +148,16 @@ export class BoxEditor implements Surface {
     this.document.change(() => boxes);
   }
 
-  /** Changes note or label of one box. */
-  patch(id: string, fields: Partial<Pick<Box, "label" | "note">>): void {
-    if (this.canEdit) this.document.patch(id, fields);
+  /** The note of a box as it is typed. */
+  typeNote(id: string, note: string | null): void {
+    if (this.canEdit) this.document.typeNote(id, note);
   }
 
   /** The label of the next box, and of the selected one. */
   setLabel(label: string): void {
     if (!this.canEdit) return;
     this.document.label = label;
-    if (this.selected) this.document.patch(this.selected.id, { label });
+    if (this.selected) this.document.setLabelOf(this.selected.id, label);
     this.#announce(this.selected ? `Labelled ${label}` : `New boxes: ${label}`);
     this.#options.events.onUpdate();
   }
@@ -191,6 +205,7 @@ export class BoxEditor implements Surface {
     "new-box": () => this.#addInView(),
     "draw-tool": () => this.setDrawTool(!this.#isDrawTool),
     delete: () => this.#delete(),
+    detections: () => this.#toggleDetections(),
     undo: () => this.#travel("undo"),
     redo: () => this.#travel("redo"),
   };
@@ -231,6 +246,12 @@ export class BoxEditor implements Surface {
     if (!this.document[direction]()) return;
     this.focusSelected();
     this.#announce(direction === "undo" ? "Undone" : "Redone");
+  }
+
+  #toggleDetections(): void {
+    this.#detections.isShown = !this.#detections.isShown;
+    this.#announce(this.#detections.isShown ? "Detector shown" : "Detector hidden");
+    this.#options.events.onUpdate();
   }
 
   #escape(): void {

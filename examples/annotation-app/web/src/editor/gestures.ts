@@ -46,6 +46,7 @@ export class Gestures {
     element.addEventListener("pointermove", this.#onMove);
     element.addEventListener("pointerup", this.#onUp);
     element.addEventListener("pointercancel", this.#onCancel);
+    element.addEventListener("lostpointercapture", this.#onLost);
     element.addEventListener("pointerleave", () => surface.layer.hover(null));
     element.addEventListener("wheel", this.#onWheel, { passive: false });
   }
@@ -217,6 +218,11 @@ export class Gestures {
     this.#pointers.delete(event.pointerId);
     this.#surface.document.cancel();
     this.#gesture = this.#pointers.size > 0 ? { kind: "settling" } : null;
+  };
+
+  /** Follows each pointerup, where it means nothing; alone, the pointer is gone and must not be waited for. */
+  readonly #onLost = (event: PointerEvent): void => {
+    if (this.#pointers.has(event.pointerId)) this.#onCancel(event);
   };
 
   readonly #onWheel = (event: WheelEvent): void => {

@@ -44,6 +44,20 @@ export class History<T> {
     return this.end();
   }
 
+  /**
+   * Goes on with the change that made the latest entry, and makes none of its own. Returns whether the entry is still
+   * there: a change that went back to where it came from leaves none.
+   */
+  amend(next: T): boolean {
+    this.end();
+    this.#present = next;
+    this.#future = [];
+    const before = this.#past.at(-1);
+    if (before === undefined || !this.#same(before, next)) return true;
+    this.#past.pop();
+    return false;
+  }
+
   begin(): void {
     this.#gestureStart ??= { value: this.#present };
   }

@@ -24,6 +24,7 @@ export type SimpleCommand =
   | "next-frame"
   | "next-unreviewed"
   | "toggle-reviewed"
+  | "detections"
   | "next-pane"
   | "previous-pane"
   | "help";
@@ -58,6 +59,7 @@ const PLAIN: Readonly<Record<string, SimpleCommand>> = {
   f: "next-frame",
   g: "next-unreviewed",
   r: "toggle-reviewed",
+  o: "detections",
   f6: "next-pane",
   "?": "help",
 };
@@ -148,6 +150,7 @@ export const HELP: readonly HelpGroup[] = [
       { keys: [["+"], ["-"]], does: "Zoom in, out" },
       { keys: [["0"]], does: "Fit the image" },
       { keys: [["Space", "drag"]], does: "Pan; also the middle button or two fingers" },
+      { keys: [["O"]], does: "Original detections, or not" },
       { keys: [["F6"], ["Shift", "F6"]], does: "Next, previous pane" },
     ],
   },

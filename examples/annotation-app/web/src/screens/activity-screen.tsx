@@ -24,7 +24,7 @@ export function ActivityScreen(): JSX.Element {
         hint="Who saw and changed what. The details are stored encrypted, each entry seals the one before."
       >
         {log.value && <ChainState entries={log.value.entries} />}
-        <Button icon="clock" onClick={log.reload}>
+        <Button icon="refresh" onClick={log.reload}>
           Refresh
         </Button>
       </PageHeader>
@@ -64,7 +64,7 @@ function ActivityTable({ entries }: EntriesProps): JSX.Element {
   if (entries.length === 0) return <Empty icon="activity" title="Nothing has happened yet" />;
   return (
     <div class="table-frame">
-      <table class="table">
+      <table class="table is-activity">
         <thead>
           <tr>
             {["When", "Who", "Action", "Detail", "Chain"].map((name) => (
@@ -84,6 +84,25 @@ function ActivityTable({ entries }: EntriesProps): JSX.Element {
   );
 }
 
+/** Of the server's actions; one that is not here is shown by its own name. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  "session.start": "Sign-in",
+  "session.end": "Sign-out",
+  "frame.open": "Frame opened",
+  "frame.save": "Frame saved",
+  "frame.add": "Frame added",
+  "video.add": "Clip added",
+  "export.coco": "COCO export",
+  "export.yolo": "YOLO export",
+  "import.coco": "COCO import",
+  "database.look": "Table read raw",
+  "key.add": "Key added",
+  "key.retire": "Key retired",
+  "rotation.start": "Rotation started",
+  "rotation.pause": "Rotation paused",
+  "rotation.resume": "Rotation resumed",
+};
+
 function ActivityRow({ entry }: { readonly entry: ActivityEntry }): JSX.Element {
   return (
     <tr class={entry.isIntact ? undefined : "is-broken"}>
@@ -92,9 +111,11 @@ function ActivityRow({ entry }: { readonly entry: ActivityEntry }): JSX.Element 
       </td>
       <td>{entry.user}</td>
       <td>
-        <code class="action">{entry.action}</code>
+        <span class="action" title={entry.action}>
+          {ACTIONS[entry.action] ?? entry.action}
+        </span>
       </td>
-      <td>{entry.detail}</td>
+      <td class="detail">{entry.detail}</td>
       <td>
         <Icon name={entry.isIntact ? "check" : "alert"} />
         <span class="visually-hidden">{entry.isIntact ? "Intact" : "Broken"}</span>

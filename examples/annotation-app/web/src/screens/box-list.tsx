@@ -3,7 +3,7 @@ import type { BoxEditor } from "../editor/box-editor.ts";
 import type { Box } from "../editor/box.ts";
 import { VirtualList } from "../ui/virtual-list.tsx";
 
-const ROW_HEIGHT = 32;
+const ROW_HEIGHT = 28;
 
 interface BoxListProps {
   readonly editor: BoxEditor;

@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../ui/icon.tsx";
 
 interface DropTargetProps {
-  readonly onFiles: (files: readonly File[]) => void;
+  /** Null for a viewer: a dropped file is not opened by the browser in place of this page, and not added either. */
+  readonly onFiles: ((files: readonly File[]) => void) | null;
 }
 
 /** Shown over everything while files hover over the page. */
@@ -21,7 +22,7 @@ export function DropTarget({ onFiles }: DropTargetProps): JSX.Element | null {
   );
 }
 
-/** Files may be dropped anywhere on the page. Returns whether some hover over it. */
+/** Files may be dropped anywhere on the page. Returns whether some hover over it that would be taken. */
 function useFileDrop(onFiles: DropTargetProps["onFiles"]): boolean {
   const [isOver, setOver] = useState(false);
   const latest = useRef(onFiles);
@@ -29,20 +30,29 @@ function useFileDrop(onFiles: DropTargetProps["onFiles"]): boolean {
   useEffect(() => {
     const listening = new AbortController();
     const { signal } = listening;
+    // A thumbnail that is dragged counts as a file for the browser; only what comes from outside is meant.
+    let isFromHere = false;
+    const holdsFiles = (event: DragEvent): boolean =>
+      !isFromHere && event.dataTransfer?.types.includes("Files") === true;
     const onDrag = (event: DragEvent): void => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
+      if (!holdsFiles(event)) return;
       event.preventDefault();
-      setOver(true);
+      setOver(latest.current !== null);
     };
     const onLeave = (event: DragEvent): void => {
       if (event.relatedTarget === null) setOver(false);
     };
     const onDrop = (event: DragEvent): void => {
-      if (!event.dataTransfer) return;
+      if (!holdsFiles(event)) return;
       event.preventDefault();
       setOver(false);
-      latest.current([...event.dataTransfer.files]);
+      latest.current?.([...(event.dataTransfer?.files ?? [])]);
     };
+    const onOwnDrag = (event: DragEvent): void => {
+      isFromHere = event.type === "dragstart";
+    };
+    addEventListener("dragstart", onOwnDrag, { signal });
+    addEventListener("dragend", onOwnDrag, { signal });
     addEventListener("dragover", onDrag, { signal });
     addEventListener("dragleave", onLeave, { signal });
     addEventListener("drop", onDrop, { signal });

@@ -6,7 +6,10 @@ import { IconButton } from "../ui/button.tsx";
 import type { IconName } from "../ui/icon.tsx";
 
 interface EditorToolbarProps {
+  /** Null while no frame is on screen that commands could mean: the tools stay where they are, idle. */
   readonly editor: BoxEditor | null;
+  readonly canEdit: boolean;
+  readonly scale: number | null;
   readonly onPrevious: () => void;
   readonly onNext: () => void;
   readonly onNextUnreviewed: () => void;
@@ -15,7 +18,7 @@ interface EditorToolbarProps {
 }
 
 export function EditorToolbar(props: EditorToolbarProps): JSX.Element {
-  const { editor, position } = props;
+  const { editor, canEdit, position } = props;
   return (
     <div class="toolbar" role="toolbar" aria-label="Frame">
       <div class="toolbar-group">
@@ -31,9 +34,17 @@ export function EditorToolbar(props: EditorToolbarProps): JSX.Element {
           onClick={props.onNextUnreviewed}
         />
       </div>
-      {editor?.canEdit && <EditingTools editor={editor} />}
+      {canEdit && <EditingTools editor={editor} />}
       <div class="toolbar-group is-end">
-        {editor && <ZoomTools editor={editor} />}
+        <IconButton
+          icon="eye"
+          name="Original detections"
+          keys="O"
+          disabled={!editor}
+          isPressed={editor?.showsDetections ?? false}
+          onClick={() => editor?.run({ kind: "detections" })}
+        />
+        <ZoomTools editor={editor} scale={props.scale} />
         <IconButton icon="help" name="Keyboard shortcuts" keys="?" onClick={props.onHelp} />
       </div>
     </div>
@@ -58,15 +69,13 @@ const HISTORY_TOOLS: readonly Tool[] = [
   { command: "redo", icon: "redo", name: "Redo", keys: "Ctrl+Shift+Z" },
 ];
 
-interface ToolsProps {
-  readonly editor: BoxEditor;
-}
+type ToolsProps = Pick<EditorToolbarProps, "editor">;
 
 function EditingTools({ editor }: ToolsProps): JSX.Element {
   const isIdle: Partial<Record<SimpleCommand, boolean>> = {
-    delete: !editor.selected,
-    undo: !editor.canUndo,
-    redo: !editor.canRedo,
+    delete: !editor?.selected,
+    undo: !editor?.canUndo,
+    redo: !editor?.canRedo,
   };
   return (
     <>
@@ -78,9 +87,9 @@ function EditingTools({ editor }: ToolsProps): JSX.Element {
               icon={icon}
               name={name}
               keys={keys}
-              disabled={isIdle[command] ?? false}
-              {...(command === "draw-tool" ? { isPressed: editor.isDrawTool } : {})}
-              onClick={() => editor.run({ kind: command })}
+              disabled={!editor || (isIdle[command] ?? false)}
+              {...(command === "draw-tool" ? { isPressed: editor?.isDrawTool ?? false } : {})}
+              onClick={() => editor?.run({ kind: command })}
             />
           ))}
         </div>
@@ -89,18 +98,19 @@ function EditingTools({ editor }: ToolsProps): JSX.Element {
   );
 }
 
-function ZoomTools({ editor }: ToolsProps): JSX.Element {
+function ZoomTools({ editor, scale }: Pick<EditorToolbarProps, "editor" | "scale">): JSX.Element {
   const run = (kind: "zoom-in" | "zoom-out" | "zoom-fit") => () => {
-    editor.run({ kind });
+    editor?.run({ kind });
   };
+  const isIdle = { disabled: !editor };
   return (
     <>
-      <IconButton icon="minus" name="Zoom out" keys="-" onClick={run("zoom-out")} />
+      <IconButton icon="minus" name="Zoom out" keys="-" onClick={run("zoom-out")} {...isIdle} />
       <span class="zoom" data-testid="zoom">
-        {percent(editor.stage.viewport.scale)}
+        {scale === null ? "–" : percent(scale)}
       </span>
-      <IconButton icon="plus" name="Zoom in" keys="+" onClick={run("zoom-in")} />
-      <IconButton icon="fit" name="Fit" keys="0" onClick={run("zoom-fit")} />
+      <IconButton icon="plus" name="Zoom in" keys="+" onClick={run("zoom-in")} {...isIdle} />
+      <IconButton icon="fit" name="Fit" keys="0" onClick={run("zoom-fit")} {...isIdle} />
     </>
   );
 }

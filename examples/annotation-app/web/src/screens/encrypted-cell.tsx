@@ -121,8 +121,23 @@ function Opened({ cell, experiment }: OpenedProps): JSX.Element {
   if (experiment?.result.error)
     return <Refusal kind={experiment.kind} error={experiment.result.error} />;
   const opened = experiment ? experiment.result.opened : cell.opened;
+  if (experiment && opened !== null) return <StillOpens opened={opened} />;
   if (opened !== null) return <pre class="opened">{pretty(opened)}</pre>;
   return <em class="null">{cell.stored === null ? "null" : "does not open"}</em>;
+}
+
+/** The truth about a swap: envelopes are bound to table and column, to the row only where the application does it. */
+function StillOpens({ opened }: { readonly opened: string }): JSX.Element {
+  return (
+    <div data-testid="still-opens">
+      <pre class="opened">{pretty(opened)}</pre>
+      <p class="hint">
+        This opens: the value is genuine, and it is still in its column. In another column it would
+        not. Binding to the row is up to the application, which does it for{" "}
+        <code>annotation_example.box</code>.
+      </p>
+    </div>
+  );
 }
 
 interface RefusalProps {
@@ -134,12 +149,12 @@ function Refusal({ kind, error }: RefusalProps): JSX.Element {
   return (
     <div class="refusal" role="alert" data-testid="authentication-failed">
       <p class="refusal-title">
-        <Icon name="shield" /> Authentication failed
+        <Icon name="shield" /> {kind === "flip" ? "Authentication failed" : "Refused"}
       </p>
       <p>
         {kind === "flip"
           ? "One byte differs. The tag no longer fits, so nothing was decrypted."
-          : "The value is genuine, but it belongs to another row. Its tag covers where it was written."}
+          : "The value is genuine, but it was written for another row."}
       </p>
       <code>
         {error.code}: {error.message}

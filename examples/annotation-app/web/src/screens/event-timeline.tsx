@@ -61,6 +61,14 @@ function Track({ length, at, onSeek, children }: TrackProps): JSX.Element {
     const track = event.currentTarget.getBoundingClientRect();
     seek(((event.clientX - track.left) / track.width) * length);
   };
+  const onDown = (event: PointerEvent & { readonly currentTarget: HTMLElement }): void => {
+    if (event.button !== 0) return;
+    event.currentTarget.setPointerCapture(event.pointerId);
+    onPointer(event);
+  };
+  const onMove = (event: PointerEvent & { readonly currentTarget: HTMLElement }): void => {
+    if (event.currentTarget.hasPointerCapture(event.pointerId)) onPointer(event);
+  };
   const onKey = (event: KeyboardEvent): void => {
     const step = KEY_STEP_SECONDS[event.key];
     if (step === undefined) return;
@@ -78,7 +86,8 @@ function Track({ length, at, onSeek, children }: TrackProps): JSX.Element {
       aria-valuenow={Math.round(at)}
       aria-valuetext={clock(at)}
       data-testid="timeline"
-      onPointerDown={onPointer}
+      onPointerDown={onDown}
+      onPointerMove={onMove}
       onKeyDown={onKey}
     >
       {children}

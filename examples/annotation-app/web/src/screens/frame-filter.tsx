@@ -6,6 +6,10 @@ import { Icon } from "../ui/icon.tsx";
 
 export const NO_FILTER: FrameFilter = { label: "", camera: "", from: "", to: "", state: "" };
 
+export function isFiltering(filter: FrameFilter): boolean {
+  return Object.values(filter).some((value) => value !== "");
+}
+
 const REVIEW_STATES = [
   ["", "All"],
   ["unreviewed", "To do"],
@@ -21,7 +25,12 @@ interface FrameFilterBarProps {
 export function FrameFilterBar({ filter, catalogue, onChange }: FrameFilterBarProps): JSX.Element {
   const change = (fields: Partial<FrameFilter>): void => onChange({ ...filter, ...fields });
   return (
-    <form class="filter" aria-label="Filter frames" onSubmit={(event) => event.preventDefault()}>
+    <form
+      class="filter"
+      autocomplete="off"
+      aria-label="Filter frames"
+      onSubmit={(event) => event.preventDefault()}
+    >
       <div class="filter-row">
         <Choice
           name="Label"
@@ -145,7 +154,7 @@ export function SearchNote({
         {search.column} in ({search.tokens.map((token) => `\\x${token}`).join(", ")})
       </code>
       <p>
-        Never for “{label}”.
+        Not for “{label}”: the word never leaves the application.
         {search.falsePositives > 0 &&
           ` ${counted(search.falsePositives, "chance match", "chance matches")} removed after decryption.`}
       </p>

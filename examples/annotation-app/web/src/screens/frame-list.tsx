@@ -20,14 +20,30 @@ export function FrameList({ frames, currentId }: FrameListProps): JSX.Element {
       rowHeight={ROW_HEIGHT}
       name="Frames"
       selectedIndex={frames.findIndex((frame) => frame.id === currentId)}
-      row={(frame) => <FrameRow key={frame.id} frame={frame} isCurrent={frame.id === currentId} />}
+      row={(frame, index) => (
+        <FrameRow
+          key={frame.id}
+          frame={frame}
+          position={index + 1}
+          total={frames.length}
+          isCurrent={frame.id === currentId}
+        />
+      )}
     />
   );
 }
 
-function FrameRow({ frame, isCurrent }: { frame: FrameSummary; isCurrent: boolean }): JSX.Element {
+interface FrameRowProps {
+  readonly frame: FrameSummary;
+  readonly position: number;
+  readonly total: number;
+  readonly isCurrent: boolean;
+}
+
+/** Only a part of the list exists; which part, a screen reader learns from position and total. */
+function FrameRow({ frame, position, total, isCurrent }: FrameRowProps): JSX.Element {
   return (
-    <div role="listitem" class="frame-item">
+    <div role="listitem" class="frame-item" aria-posinset={position} aria-setsize={total}>
       <a
         class="frame-row"
         href={linkTo("frames", frame.id)}
@@ -42,9 +58,12 @@ function FrameRow({ frame, isCurrent }: { frame: FrameSummary; isCurrent: boolea
           height={56}
           loading="lazy"
           decoding="async"
+          onError={hideBroken}
         />
         <span class="frame-text">
-          <span class="frame-name">{frame.name}</span>
+          <span class="frame-name" title={frame.name}>
+            {frame.name}
+          </span>
           <span class="frame-meta">{frame.camera}</span>
           <span class="frame-meta">{dayAndMinute(frame.capturedAt)}</span>
         </span>
@@ -52,6 +71,11 @@ function FrameRow({ frame, isCurrent }: { frame: FrameSummary; isCurrent: boolea
       </a>
     </div>
   );
+}
+
+/** An empty tile instead of the browser's broken picture; the frame itself says what is wrong when it is opened. */
+function hideBroken({ currentTarget }: { readonly currentTarget: HTMLImageElement }): void {
+  currentTarget.classList.add("is-broken");
 }
 
 function FrameBadges({ frame }: { readonly frame: FrameSummary }): JSX.Element {

@@ -2,15 +2,15 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import type { FrameSummary } from "../data/contract.ts";
+import type { FrameSession } from "../data/frame-session.ts";
 import type { Boxes } from "../editor/box.ts";
 import { announce, notify } from "../ui/announcer.tsx";
-import { Failed } from "../ui/states.tsx";
+import { CanvasStatus } from "./canvas-status.tsx";
 import { ConflictDialog } from "./conflict-dialog.tsx";
 import { EditorToolbar } from "./editor-toolbar.tsx";
 import { HelpSheet } from "./help-sheet.tsx";
 import { Inspector } from "./inspector.tsx";
 import { PictureOverlay } from "./picture-overlay.tsx";
-import { SaveBadge } from "./save-badge.tsx";
 import { type EditorHandle, useEditor } from "./use-editor.ts";
 import { focusPane, useKeyboard } from "./use-keyboard.ts";
 import { type OpenFrame, useOpenFrame } from "./use-open-frame.ts";
@@ -26,19 +26,20 @@ interface FrameWorkspaceProps {
 }
 
 export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
-  const { id, frames, labels, canEdit } = props;
+  const { id, frames, labels, canEdit, onPatch } = props;
   const host = useRef<HTMLDivElement>(null);
   const [isHelpOpen, setHelpOpen] = useState(false);
   const open = useOpenFrame(id);
-  const session = open.session;
-  const onChange = (boxes: Boxes): void => {
-    session?.setBoxes(boxes);
-    if (session) props.onPatch(session.frame.id, { boxCount: boxes.length });
+  const { session } = open;
+  const onChange = (of: FrameSession, boxes: Boxes): void => {
+    of.setBoxes(boxes);
+    onPatch(of.frame.id, { boxCount: boxes.length });
   };
   const handle = useEditor({ host, labels, canEdit, session, onChange });
+  const editor = open.isReady ? handle.editor : null;
   const walk = walkCommands(props);
-  const toggleReviewed = (): void => toggle(open, canEdit, props.onPatch);
-  useKeyboard(handle.editor, {
+  const toggleReviewed = (): void => toggle(open, canEdit, onPatch);
+  useKeyboard(editor, {
     ...walk,
     "toggle-reviewed": toggleReviewed,
     "next-pane": () => focusPane(1),
@@ -49,7 +50,9 @@ export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
     <>
       <section class="pane pane-canvas" data-pane aria-label="Canvas">
         <EditorToolbar
-          editor={handle.editor}
+          editor={editor}
+          canEdit={canEdit}
+          scale={handle.editor?.stage.viewport.scale ?? null}
           position={positionOf(frames, id)}
           onPrevious={walk["previous-frame"]}
           onNext={walk["next-frame"]}
@@ -60,9 +63,15 @@ export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
           <div class="canvas-host" ref={host} />
           <PictureOverlay open={open} handle={handle} />
         </div>
-        <CanvasStatus open={open} handle={handle} />
+        <CanvasStatus open={open} canEdit={canEdit} editor={editor} />
       </section>
       <InspectorPane open={open} handle={handle} labels={labels} onReviewed={toggleReviewed} />
+      {open.isReady && session?.conflict && (
+        <ConflictDialog
+          session={session}
+          onResolved={(boxes) => handle.editor?.replaceAll(boxes)}
+        />
+      )}
       {isHelpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}
     </>
   );
@@ -75,11 +84,12 @@ interface InspectorPaneProps {
   readonly onReviewed: () => void;
 }
 
+/** While the next frame loads, the one before stays, but takes no clicks: they would change the wrong frame. */
 function InspectorPane({ open, handle, labels, onReviewed }: InspectorPaneProps): JSX.Element {
-  const { session, error } = open;
+  const { session, error, isReady } = open;
   const { editor } = handle;
   return (
-    <aside class="pane pane-inspector" data-pane aria-label="Inspector">
+    <aside class="pane pane-inspector" data-pane aria-label="Inspector" inert={!isReady}>
       {session && editor && !error && (
         <Inspector
           frame={session.frame}
@@ -88,10 +98,6 @@ function InspectorPane({ open, handle, labels, onReviewed }: InspectorPaneProps)
           isReviewed={session.isReviewed}
           onReviewed={onReviewed}
         />
-      )}
-      {error && <Failed title="The frame did not open" error={error} onRetry={open.retry} />}
-      {session?.conflict && (
-        <ConflictDialog session={session} onResolved={(boxes) => editor?.replaceAll(boxes)} />
       )}
     </aside>
   );
@@ -120,34 +126,11 @@ function walkCommands({
 }
 
 function toggle(open: OpenFrame, canEdit: boolean, onPatch: FrameWorkspaceProps["onPatch"]): void {
-  const { session } = open;
-  if (!session || !canEdit) return;
+  const { session, isReady } = open;
+  if (!session || !isReady || !canEdit) return;
   const isReviewed = !session.isReviewed;
   session.setReviewed(isReviewed);
   onPatch(session.frame.id, { isReviewed });
   announce(isReviewed ? "Reviewed" : "Not reviewed");
   open.refresh();
-}
-
-function CanvasStatus({
-  open,
-  handle,
-}: {
-  readonly open: OpenFrame;
-  readonly handle: EditorHandle;
-}): JSX.Element {
-  const { session } = open;
-  return (
-    <div class="status-bar">
-      {handle.editor?.canEdit === false ? (
-        <span class="save-badge">Read only</span>
-      ) : (
-        <SaveBadge status={session ? open.status : "saved"} />
-      )}
-      {open.status === "refused" && <span class="status-problem">{session?.refusal}</span>}
-      <span class="status-fill" />
-      {session && <span>Version {session.version}</span>}
-      {handle.editor?.isDrawTool && <span>Draw tool on</span>}
-    </div>
-  );
 }

@@ -1,6 +1,6 @@
 // The annotation screen: frames on the left, canvas in the middle, what is selected on the right.
 import type { JSX } from "preact";
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useEffect } from "preact/hooks";
 import { api, type FrameFilter } from "../data/api.ts";
 import type { Catalogue, FrameList as Frames, FrameSummary } from "../data/contract.ts";
 import { counted } from "../data/format.ts";
@@ -9,8 +9,9 @@ import { Button } from "../ui/button.tsx";
 import { Loaded } from "../ui/loaded.tsx";
 import { Empty } from "../ui/states.tsx";
 import { type Remote, useRemote } from "../ui/use-remote.ts";
-import { FrameFilterBar, NO_FILTER, SearchNote } from "./frame-filter.tsx";
+import { FrameFilterBar, isFiltering, NO_FILTER, SearchNote } from "./frame-filter.tsx";
 import { FrameList } from "./frame-list.tsx";
+import { NoFrame } from "./no-frame.tsx";
 import { FrameWorkspace } from "./frame-workspace.tsx";
 
 interface FramesScreenProps {
@@ -19,25 +20,25 @@ interface FramesScreenProps {
   readonly canEdit: boolean;
   /** Counts uploads and imports; another number loads the list anew. */
   readonly revision: number;
+  readonly filter: FrameFilter;
+  readonly onFilter: (filter: FrameFilter) => void;
+  /** Another frame is on screen. */
+  readonly onShown: (id: string) => void;
   readonly onBrowse: () => void;
 }
 
-export function FramesScreen({
-  id,
-  catalogue,
-  canEdit,
-  revision,
-  onBrowse,
-}: FramesScreenProps): JSX.Element {
-  const [filter, setFilter] = useState<FrameFilter>(NO_FILTER);
+export function FramesScreen(props: FramesScreenProps): JSX.Element {
+  const { id, catalogue, canEdit, revision, filter, onFilter, onShown } = props;
   const list = useRemote(JSON.stringify([filter, revision]), () => api.frames(filter));
   const frames = list.value?.frames ?? [];
   const currentId = id ?? frames[0]?.id ?? null;
+  useEffect(() => {
+    if (currentId !== null) onShown(currentId);
+  }, [currentId]);
   const patch = useCallback(
-    (frameId: string, fields: Partial<FrameSummary>) => {
-      if (list.value) list.replace(patchList(list.value, frameId, fields));
-    },
-    [list.value],
+    (frameId: string, fields: Partial<FrameSummary>) =>
+      list.update((known) => patchList(known, frameId, fields)),
+    [list.update],
   );
   return (
     <div class="workspace">
@@ -46,13 +47,13 @@ export function FramesScreen({
         filter={filter}
         catalogue={catalogue}
         currentId={currentId}
-        onFilter={setFilter}
+        onFilter={onFilter}
       />
       {currentId === null ? (
         <NoFrame
-          isInviting={list.value !== null && !isFiltering(filter)}
+          reason={list.value === null ? "loading" : isFiltering(filter) ? "filtered" : "empty"}
           canEdit={canEdit}
-          onBrowse={onBrowse}
+          onBrowse={props.onBrowse}
         />
       ) : (
         <FrameWorkspace
@@ -83,7 +84,7 @@ function FramePane(props: FramePaneProps): JSX.Element {
     <aside class="pane pane-list" data-pane aria-label="Frames">
       <FrameFilterBar filter={filter} catalogue={catalogue} onChange={onFilter} />
       {search && <SearchNote search={search} label={filter.label} />}
-      <ListSummary list={list} />
+      <ListSummary list={list} onClear={isFiltering(filter) ? () => onFilter(NO_FILTER) : null} />
       <Loaded remote={list} failure="The list did not load" skeletonLines={9}>
         {({ frames }) =>
           frames.length > 0 ? (
@@ -97,10 +98,6 @@ function FramePane(props: FramePaneProps): JSX.Element {
   );
 }
 
-function isFiltering(filter: FrameFilter): boolean {
-  return Object.values(filter).some((value) => value !== "");
-}
-
 function patchList(list: Frames, id: string, fields: Partial<FrameSummary>): Frames {
   return {
     ...list,
@@ -108,13 +105,26 @@ function patchList(list: Frames, id: string, fields: Partial<FrameSummary>): Fra
   };
 }
 
-function ListSummary({ list }: { readonly list: Remote<Frames> }): JSX.Element {
+interface ListSummaryProps {
+  readonly list: Remote<Frames>;
+  /** Null while nothing is filtered. */
+  readonly onClear: (() => void) | null;
+}
+
+function ListSummary({ list, onClear }: ListSummaryProps): JSX.Element {
   const frames = list.value?.frames ?? [];
   const reviewed = frames.filter((frame) => frame.isReviewed).length;
   return (
     <div class="list-summary" aria-live="polite">
-      <span data-testid="frame-total">
-        {list.value ? counted(list.value.total, "frame") : "\u00a0"}
+      <span>
+        <span data-testid="frame-total">
+          {list.value ? counted(list.value.total, "frame") : "\u00a0"}
+        </span>
+        {onClear && (
+          <button type="button" class="link" onClick={onClear}>
+            Clear filter
+          </button>
+        )}
       </span>
       {list.value && <span>{reviewed} reviewed</span>}
       <progress value={reviewed} max={Math.max(1, frames.length)} aria-label="Share reviewed" />
@@ -133,37 +143,5 @@ function NoMatch({ isFiltering, onClear }: NoMatchProps): JSX.Element {
     <Empty icon="search" title="No frame matches">
       <Button onClick={onClear}>Clear the filter</Button>
     </Empty>
-  );
-}
-
-interface NoFrameProps {
-  /** There are no frames at all: time to add some. */
-  readonly isInviting: boolean;
-  readonly canEdit: boolean;
-  readonly onBrowse: () => void;
-}
-
-function NoFrame({ isInviting, canEdit, onBrowse }: NoFrameProps): JSX.Element {
-  return (
-    <section class="pane pane-canvas is-alone">
-      {isInviting && (
-        <Empty
-          icon="upload"
-          title={canEdit ? "Drop photos or clips here" : "Nothing to look at yet"}
-        >
-          {canEdit && (
-            <>
-              <p>
-                JPEG, PNG, WebP and MP4. Position and camera data are removed, then everything is
-                encrypted.
-              </p>
-              <Button kind="primary" icon="upload" onClick={onBrowse}>
-                Choose files
-              </Button>
-            </>
-          )}
-        </Empty>
-      )}
-    </section>
   );
 }

@@ -28,18 +28,21 @@ interface ImportCardProps {
 
 export function ImportCard({ canEdit, onImported }: ImportCardProps): JSX.Element {
   const { state, look, send } = useImport(onImported);
+  const { isOver, ...dropping } = useDrop(canEdit ? look : null);
   return (
-    <section class="card">
+    <section
+      class={isOver ? "card is-import is-over" : "card is-import"}
+      aria-label="Import COCO"
+      {...dropping}
+    >
       <h2>
         <Icon name="upload" /> Import COCO
       </h2>
       <p>
-        Boxes are matched to frames by file name and added to what is there. Images are not part of
-        the file.
+        Drop a JSON file here, or choose one. Its boxes are matched to frames by file name and added
+        to what is there; pictures are not part of it.
       </p>
-      <div class="import-state">
-        <ImportState state={state} />
-      </div>
+      <ImportState state={state} />
       <div class="card-actions">
         <JsonPicker isDisabled={!canEdit} onFile={look} />
         {(state.kind === "ready" || state.kind === "sending") && (
@@ -87,6 +90,34 @@ function useImport(onImported: () => void): Import {
     });
   };
   return { state, look, send };
+}
+
+interface Drop {
+  readonly isOver: boolean;
+  onDragOver(event: DragEvent): void;
+  onDragLeave(event: DragEvent): void;
+  onDrop(event: DragEvent): void;
+}
+
+/** Takes the first dropped file; the rest of the page, which adds pictures, does not hear of it. */
+function useDrop(onFile: ((file: File) => void) | null): Drop {
+  const [isOver, setOver] = useState(false);
+  const claim = (event: DragEvent): boolean => {
+    if (!onFile || !event.dataTransfer?.types.includes("Files")) return false;
+    event.preventDefault();
+    event.stopPropagation();
+    return true;
+  };
+  return {
+    isOver,
+    onDragOver: (event) => setOver(claim(event)),
+    onDragLeave: () => setOver(false),
+    onDrop: (event) => {
+      const file = event.dataTransfer?.files[0];
+      if (claim(event) && file) onFile?.(file);
+      setOver(false);
+    },
+  };
 }
 
 interface JsonPickerProps {

@@ -29,6 +29,7 @@ export function Inspector({
         kind={isReviewed ? "plain" : "primary"}
         icon="check"
         disabled={!editor.canEdit}
+        isPressed={isReviewed}
         onClick={onReviewed}
         testId="reviewed"
       >
@@ -43,10 +44,8 @@ export function Inspector({
 
 function FrameFacts({ frame }: { readonly frame: FrameDetail }): JSX.Element {
   const facts = [
-    ["Camera", frame.camera],
     ["Captured", dayAndTime(frame.capturedAt)],
-    ["Size", `${frame.width} × ${frame.height}`],
-    ["Detector", `${counted(frame.detections.length, "box", "boxes")}, kept as found`],
+    ["Detector", `found ${counted(frame.detections.length, "box", "boxes")}`],
     ...Object.entries(frame.metadata),
   ] as const;
   return (
@@ -54,11 +53,14 @@ function FrameFacts({ frame }: { readonly frame: FrameDetail }): JSX.Element {
       <h2 class="frame-title" title={frame.name}>
         {frame.name}
       </h2>
+      <p class="hint frame-place">
+        {frame.camera} · {frame.width} × {frame.height}
+      </p>
       <dl class="facts">
         {facts.map(([name, value]) => (
           <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
+            <dt title={name}>{name}</dt>
+            <dd title={value}>{value}</dd>
           </div>
         ))}
       </dl>

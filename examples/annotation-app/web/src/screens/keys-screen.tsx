@@ -27,7 +27,6 @@ export function KeysScreen({ canEdit }: { readonly canEdit: boolean }): JSX.Elem
       >
         <Button
           icon="plus"
-          kind="primary"
           disabled={!canEdit}
           isBusy={adding.isBusy}
           onClick={() => adding.run(add)}
@@ -38,8 +37,37 @@ export function KeysScreen({ canEdit }: { readonly canEdit: boolean }): JSX.Elem
       <Loaded remote={keys} failure="The keys did not load" skeletonLines={2}>
         {(known) => <KeyList keys={known} canEdit={canEdit} onKeys={keys.replace} />}
       </Loaded>
-      <RotationPanel canEdit={canEdit} onProgress={keys.reload} />
+      <RotationPanel
+        canEdit={canEdit}
+        isNeeded={keys.value !== null && hasOldUse(keys.value)}
+        onProgress={keys.reload}
+      />
+      <RotationSteps />
     </div>
+  );
+}
+
+/** Something is stored under another key than the primary. */
+function hasOldUse(keys: readonly KeyInfo[]): boolean {
+  return keys.some(({ status, values, objects }) => status !== "primary" && values + objects > 0);
+}
+
+const STEPS = [
+  ["Add a key", "From then on everything new is written under it. What is there stays readable."],
+  ["Re-encrypt", "Older values and files move over in the background, while everybody works."],
+  ["Retire the old key", "Refused as long as a single value or file is still under it."],
+] as const;
+
+function RotationSteps(): JSX.Element {
+  return (
+    <ol class="steps" aria-label="How keys are changed">
+      {STEPS.map(([title, text]) => (
+        <li key={title}>
+          <strong>{title}</strong>
+          <p class="hint">{text}</p>
+        </li>
+      ))}
+    </ol>
   );
 }
 
@@ -91,14 +119,15 @@ function KeyRow({ info, total, canEdit, onKeys }: KeyRowProps): JSX.Element {
         <span class={`key-status is-${info.status}`}>{info.status}</span>
       </div>
       <KeyUse info={info} total={total} />
-      <Button
-        kind="quiet"
-        disabled={!canRetire}
-        isBusy={retiring.isBusy}
-        onClick={() => retiring.run(retire, onRefused)}
-      >
-        Retire
-      </Button>
+      {info.status !== "primary" && (
+        <Button
+          disabled={!canRetire}
+          isBusy={retiring.isBusy}
+          onClick={() => retiring.run(retire, onRefused)}
+        >
+          Retire
+        </Button>
+      )}
       {refusal !== "" && <RetireRefused message={refusal} />}
     </li>
   );

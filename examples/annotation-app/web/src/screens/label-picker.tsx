@@ -12,7 +12,7 @@ export function LabelPicker({ editor, labels }: LabelPickerProps): JSX.Element {
   const counts = new Map<string, number>();
   for (const { label } of editor.boxes) counts.set(label, (counts.get(label) ?? 0) + 1);
   return (
-    <section aria-label="Labels">
+    <section class="label-picker" aria-label="Labels">
       <h3>{heading(editor)}</h3>
       <div class="labels" role="group">
         {labels.map((label, index) => (
@@ -21,14 +21,14 @@ export function LabelPicker({ editor, labels }: LabelPickerProps): JSX.Element {
             type="button"
             class="label-chip"
             data-hue={index}
+            title={label}
             aria-pressed={label === current}
             disabled={!editor.canEdit}
             onClick={() => editor.setLabel(label)}
           >
-            <span class="hue-dot" />
+            <kbd class="label-key">{index < 9 && editor.canEdit ? index + 1 : ""}</kbd>
             <span class="label-name">{label}</span>
             <span class="label-count">{counts.get(label) ?? ""}</span>
-            {index < 9 && editor.canEdit && <kbd>{index + 1}</kbd>}
           </button>
         ))}
       </div>

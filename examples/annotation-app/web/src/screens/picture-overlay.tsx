@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { Button } from "../ui/button.tsx";
 import { Icon } from "../ui/icon.tsx";
+import { Failed } from "../ui/states.tsx";
 import type { EditorHandle } from "./use-editor.ts";
 import type { OpenFrame } from "./use-open-frame.ts";
 
@@ -9,23 +10,37 @@ interface PictureOverlayProps {
   readonly handle: EditorHandle;
 }
 
-/** Over the canvas while there is no picture: decrypting, or not possible. */
+/** Over the canvas while there is nothing to draw on: the frame or its picture is on its way, or does not open. */
 export function PictureOverlay({ open, handle }: PictureOverlayProps): JSX.Element | null {
   const { picture, editor } = handle;
-  if (open.error) return null;
-  if (picture === "failed" && open.session) {
+  if (open.error) {
     return (
-      <div class="overlay" role="alert">
-        <Icon name="alert" />
-        <p class="state-title">The picture did not open</p>
-        <p>It is missing, or its stored bytes fail authentication. The boxes are safe.</p>
-        <Button onClick={() => editor?.stage.reload()}>Try again</Button>
+      <div class="overlay">
+        <Failed title="The frame did not open" error={open.error} onRetry={open.retry} />
       </div>
     );
   }
-  if (open.isLoading || picture === "loading") {
+  if (picture === "failed" && open.isReady) {
     return (
-      <div class="overlay is-loading" aria-label="Decrypting the picture">
+      <div class="overlay">
+        <div class="state is-failed" role="alert">
+          <span class="state-icon">
+            <Icon name="shield" />
+          </span>
+          <p class="state-title">The picture did not open</p>
+          <p class="state-text">
+            It is missing, or its stored bytes fail authentication. The boxes are safe.
+          </p>
+          <Button icon="refresh" onClick={() => editor?.stage.reload()}>
+            Try again
+          </Button>
+        </div>
+      </div>
+    );
+  }
+  if (!open.isReady || picture === "loading") {
+    return (
+      <div class="overlay is-loading" role="status" aria-label="Decrypting the picture">
         <span class="spinner is-large" />
       </div>
     );

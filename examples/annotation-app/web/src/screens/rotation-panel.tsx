@@ -12,6 +12,8 @@ import { useAction } from "../ui/use-action.ts";
 
 interface RotationPanelProps {
   readonly canEdit: boolean;
+  /** Something is still under an older key. */
+  readonly isNeeded: boolean;
   /** The counts per key have changed. */
   readonly onProgress: () => void;
 }
@@ -26,7 +28,7 @@ const LOOK: Readonly<
   failed: { sentence: "Stopped by a failure", icon: "alert" },
 };
 
-export function RotationPanel({ canEdit, onProgress }: RotationPanelProps): JSX.Element {
+export function RotationPanel({ canEdit, isNeeded, onProgress }: RotationPanelProps): JSX.Element {
   const { rotation, isConnected, show } = useRotation(onProgress);
   const action = useAction();
   const state = rotation?.state ?? "idle";
@@ -43,6 +45,7 @@ export function RotationPanel({ canEdit, onProgress }: RotationPanelProps): JSX.
         <RotationButton
           state={state}
           canEdit={canEdit}
+          isNeeded={isNeeded}
           isBusy={action.isBusy}
           onRun={(step) => action.run(async () => show(await api.rotate(step)))}
         />
@@ -70,18 +73,27 @@ interface FollowedRotation {
   readonly show: (rotation: RotationState) => void;
 }
 
-/** The rotation as the server tells it; each change of its state is spoken, and reported. */
+/** While it runs, the counts per key are asked for this often. */
+const COUNT_MS = 2_000;
+
+/** The rotation as the server tells it. Each change of its state is spoken; progress is reported now and then. */
 function useRotation(onProgress: () => void): FollowedRotation {
   const [rotation, setRotation] = useState<RotationState | null>(null);
   const [isConnected, setConnected] = useState(true);
   const shown = useRef<RotationState["state"] | null>(null);
+  const reportedAt = useRef(0);
   useEffect(() => {
+    const report = (): void => {
+      reportedAt.current = performance.now();
+      onProgress();
+    };
     const onState = (next: RotationState): void => {
       setRotation(next);
-      if (shown.current === next.state) return;
-      if (shown.current !== null) {
+      if (shown.current !== null && shown.current !== next.state) {
         announce(LOOK[next.state].sentence);
-        onProgress();
+        report();
+      } else if (next.state === "running" && performance.now() - reportedAt.current > COUNT_MS) {
+        report();
       }
       shown.current = next.state;
     };
@@ -93,11 +105,13 @@ function useRotation(onProgress: () => void): FollowedRotation {
 interface RotationButtonProps {
   readonly state: RotationState["state"];
   readonly canEdit: boolean;
+  readonly isNeeded: boolean;
   readonly isBusy: boolean;
   readonly onRun: (step: "start" | "pause" | "resume") => void;
 }
 
-function RotationButton({ state, canEdit, isBusy, onRun }: RotationButtonProps): JSX.Element {
+function RotationButton(props: RotationButtonProps): JSX.Element {
+  const { state, canEdit, isNeeded, isBusy, onRun } = props;
   if (state === "running") {
     return (
       <Button icon="pause" disabled={!canEdit} isBusy={isBusy} onClick={() => onRun("pause")}>
@@ -109,7 +123,7 @@ function RotationButton({ state, canEdit, isBusy, onRun }: RotationButtonProps):
   return (
     <Button
       icon="play"
-      kind="primary"
+      kind={isNeeded || step === "resume" ? "primary" : "plain"}
       disabled={!canEdit}
       isBusy={isBusy}
       onClick={() => onRun(step)}
@@ -124,8 +138,8 @@ function RotationFigures({ rotation }: { readonly rotation: RotationState | null
   const total = rotation?.total ?? 0;
   const share = total === 0 ? 0 : done / total;
   const figures = [
-    ["Done", `${count(done)} of ${count(total)}`],
-    ["Speed", rotation ? `${count(Math.round(rotation.rowsPerSecond))} rows/s` : "–"],
+    ["Done", total > 0 ? `${count(done)} of ${count(total)}` : "–"],
+    ["Speed", total > 0 ? `${count(Math.round(rotation?.rowsPerSecond ?? 0))} rows/s` : "–"],
     ["Remaining", typeof rotation?.etaSeconds === "number" ? duration(rotation.etaSeconds) : "–"],
     ["Failures", count(rotation?.failures ?? 0)],
   ] as const;

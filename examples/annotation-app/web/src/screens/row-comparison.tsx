@@ -27,7 +27,7 @@ export function RowComparison({ table, row, below, onReload }: RowComparisonProp
         )}
       </div>
       <footer class="comparison-foot">
-        <Button icon="clock" kind="quiet" onClick={onReload}>
+        <Button icon="refresh" kind="quiet" onClick={onReload}>
           Read the row again
         </Button>
         <span class="hint">

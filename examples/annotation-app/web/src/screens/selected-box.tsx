@@ -5,9 +5,6 @@ import type { BoxEditor } from "../editor/box-editor.ts";
 /** Place, confidence and note of the selected box. Its height stays the same when nothing is selected. */
 export function SelectedBox({ editor }: { readonly editor: BoxEditor }): JSX.Element {
   const box = editor.selected;
-  const saveNote = (text: string): void => {
-    if (box) editor.patch(box.id, { note: text.trim() === "" ? null : text.trim() });
-  };
   return (
     <section class="selected-box" aria-label="Selected box">
       <h3>Selected box</h3>
@@ -18,7 +15,7 @@ export function SelectedBox({ editor }: { readonly editor: BoxEditor }): JSX.Ele
             <dd data-testid={`box-${name}`}>{box ? box[name] : "–"}</dd>
           </div>
         ))}
-        <div>
+        <div title="Of the detector; none for a box that a person drew">
           <dt>score</dt>
           <dd>{box && box.confidence !== null ? percent(box.confidence) : "–"}</dd>
         </div>
@@ -26,15 +23,26 @@ export function SelectedBox({ editor }: { readonly editor: BoxEditor }): JSX.Ele
       <label class="stacked">
         <span>Note, stored encrypted</span>
         <textarea
+          // Browsers keep what stands in fields on disk to restore a session, and send it away to check spelling.
+          autocomplete="off"
+          spellcheck={false}
           class="field"
           rows={2}
           maxLength={500}
-          placeholder={box ? "Anything the next reviewer should know" : "Select a box"}
+          placeholder={placeholderOf(editor)}
           disabled={!box || !editor.canEdit}
-          defaultValue={box?.note ?? ""}
-          onChange={(event) => saveNote(event.currentTarget.value)}
+          value={box?.note ?? ""}
+          onInput={(event) => {
+            const text = event.currentTarget.value;
+            if (box) editor.typeNote(box.id, text.trim() === "" ? null : text);
+          }}
         />
       </label>
     </section>
   );
+}
+
+function placeholderOf(editor: BoxEditor): string {
+  if (!editor.selected) return "Select a box";
+  return editor.canEdit ? "For the next reviewer" : "No note";
 }

@@ -10,21 +10,31 @@ import { useAction } from "../ui/use-action.ts";
 
 interface SignInProps {
   readonly session: Session;
+  /** The session before ended by itself. */
+  readonly hasEnded: boolean;
   readonly onSignedIn: (session: Session) => void;
 }
 
-export function SignIn({ session, onSignedIn }: SignInProps): JSX.Element {
+export function SignIn({ session, hasEnded, onSignedIn }: SignInProps): JSX.Element {
   return (
     <main class="sign-in">
       <div class="sign-in-theme">
         <ThemeToggle />
       </div>
       <div class="sign-in-card">
-        <Mark />
-        <h1>Fieldseal Annotate</h1>
-        <p class="hint">
-          Surveillance frames, boxes and notes, encrypted before they reach the database.
-        </p>
+        <header>
+          <Mark />
+          <div>
+            <h1>Fieldseal Annotate</h1>
+            <p class="hint">Frames, boxes and notes, encrypted before they are stored.</p>
+          </div>
+        </header>
+        {hasEnded && (
+          <p class="notice" role="status">
+            <Icon name="lock" />
+            Your session has ended. Sign in again: edits that were not saved wait in this page.
+          </p>
+        )}
         <SignInForm accounts={session.demoAccounts} onSignedIn={onSignedIn} />
       </div>
     </main>
@@ -42,6 +52,7 @@ function SignInForm({ accounts, onSignedIn }: SignInFormProps): JSX.Element {
   const action = useAction();
   const onSubmit = (event: Event): void => {
     event.preventDefault();
+    if (action.isBusy) return;
     setProblem("");
     const showProblem = (error: Error): boolean => {
       setProblem(error.message);
@@ -54,6 +65,7 @@ function SignInForm({ accounts, onSignedIn }: SignInFormProps): JSX.Element {
       <TextField
         label="Name"
         name="username"
+        isInitial
         autocomplete="username"
         value={name}
         onInput={(value) => setAccount({ name: value, password })}
@@ -87,18 +99,20 @@ interface DemoAccountsProps {
 
 function DemoAccounts({ accounts, onChoose }: DemoAccountsProps): JSX.Element {
   return (
-    <div class="demo-accounts">
-      <p>Demo accounts</p>
+    <section class="demo-accounts" aria-label="Demo accounts">
+      <p>Fill in a demo account</p>
       {accounts.map((account) => (
-        <Button
+        <button
           key={account.name}
-          kind="quiet"
-          icon={account.role === "annotator" ? "draw" : "eye"}
+          type="button"
+          class="demo-account"
           onClick={() => onChoose(account)}
         >
-          {account.name} · {account.role}
-        </Button>
+          <Icon name={account.role === "annotator" ? "draw" : "eye"} />
+          <strong>{account.name}</strong>
+          <span>{account.role}</span>
+        </button>
       ))}
-    </div>
+    </section>
   );
 }

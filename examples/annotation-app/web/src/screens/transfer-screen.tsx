@@ -1,5 +1,6 @@
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { Icon } from "../ui/icon.tsx";
+import { PageHeader } from "../ui/page-header.tsx";
 import { ImportCard } from "./import-card.tsx";
 
 interface TransferScreenProps {
@@ -10,23 +11,21 @@ interface TransferScreenProps {
 export function TransferScreen({ canEdit, onImported }: TransferScreenProps): JSX.Element {
   return (
     <div class="page">
-      <header class="page-header">
-        <div>
-          <h1>Import &amp; export</h1>
-          <p class="hint">An export decrypts. It is written to the activity log with your name.</p>
-        </div>
-      </header>
+      <PageHeader
+        title="Import & export"
+        hint="An export decrypts every label and box. It is written to the activity log with your name."
+      />
       <div class="cards">
         <ExportCard title="COCO" file="annotations.json" href="/api/export/coco">
           One JSON file with <code>images</code>, <code>annotations</code> and{" "}
-          <code>categories</code>; boxes as <code>[x, y, width, height]</code> in pixels.
+          <code>categories</code>. Boxes are <code>[x, y, width, height]</code> in pixels.
         </ExportCard>
         <ExportCard title="YOLO" file="yolo.zip" href="/api/export/yolo">
-          One text file per frame with <code>class cx cy w h</code>, normalised to the image, and a{" "}
+          One text file per frame with <code>class cx cy w h</code>, as shares of the picture, and a{" "}
           <code>data.yaml</code> with the names.
         </ExportCard>
-        <ImportCard canEdit={canEdit} onImported={onImported} />
       </div>
+      <ImportCard canEdit={canEdit} onImported={onImported} />
     </div>
   );
 }
@@ -35,7 +34,7 @@ interface ExportCardProps {
   readonly title: string;
   readonly file: string;
   readonly href: string;
-  readonly children: JSX.Element | readonly (JSX.Element | string)[];
+  readonly children: ComponentChildren;
 }
 
 function ExportCard({ title, file, href, children }: ExportCardProps): JSX.Element {
@@ -45,12 +44,7 @@ function ExportCard({ title, file, href, children }: ExportCardProps): JSX.Eleme
         <Icon name="download" /> Export {title}
       </h2>
       <p>{children}</p>
-      <a
-        class="button is-primary"
-        href={href}
-        download={file}
-        data-testid={`export-${title.toLowerCase()}`}
-      >
+      <a class="button" href={href} download={file} data-testid={`export-${title.toLowerCase()}`}>
         <Icon name="download" />
         <span>Download {file}</span>
       </a>

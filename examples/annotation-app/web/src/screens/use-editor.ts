@@ -14,7 +14,7 @@ interface UseEditorOptions {
   readonly labels: readonly string[];
   readonly canEdit: boolean;
   readonly session: FrameSession | null;
-  readonly onChange: (boxes: Boxes) => void;
+  readonly onChange: (session: FrameSession, boxes: Boxes) => void;
 }
 
 export interface EditorHandle {
@@ -34,13 +34,15 @@ export function useEditor({
   const redraw = useRedraw();
   const changed = useRef(onChange);
   changed.current = onChange;
+  // The frame that the editor holds, which is not yet the one of this rendering while another is being put in.
+  const held = useRef<FrameSession | null>(null);
   useEffect(() => {
     if (!host.current) return;
     const made = new BoxEditor(host.current, {
       labels,
       canEdit,
       events: {
-        onChange: (boxes) => changed.current(boxes),
+        onChange: (boxes) => held.current && changed.current(held.current, boxes),
         onUpdate: redraw,
         onAnnounce: announce,
         onPicture: setPicture,
@@ -51,8 +53,14 @@ export function useEditor({
   }, [labels, canEdit]);
   useEffect(() => {
     if (!editor || !session) return;
-    const { id, width, height } = session.frame;
-    editor.load({ imageUrl: api.imageUrl(id), image: { width, height }, boxes: session.boxes });
+    const { id, width, height, detections } = session.frame;
+    editor.load({
+      imageUrl: api.imageUrl(id),
+      image: { width, height },
+      boxes: session.boxes,
+      detections,
+    });
+    held.current = session;
   }, [editor, session]);
   return { editor, picture };
 }

@@ -1,6 +1,6 @@
 // A clip, played by ranges from the encrypted store, above the timeline of what the detector saw in it.
 import type { JSX, RefObject } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../data/api.ts";
 import type { VideoEvent, VideoSummary } from "../data/contract.ts";
 import { clock, dayAndTime, percent } from "../data/format.ts";
@@ -56,6 +56,14 @@ interface PlayerStageProps {
 
 function PlayerStage({ player, url, onTime, onLength }: PlayerStageProps): JSX.Element {
   const [hasFailed, setFailed] = useState(false);
+  useEffect(() => {
+    const element = player.current;
+    return () => {
+      // A player that is only taken out of the page goes on loading until it is collected.
+      element?.removeAttribute("src");
+      element?.load();
+    };
+  }, []);
   const reload = (): void => {
     setFailed(false);
     player.current?.load();
@@ -76,13 +84,19 @@ function PlayerStage({ player, url, onTime, onLength }: PlayerStageProps): JSX.E
         onError={() => setFailed(true)}
       />
       {hasFailed && (
-        <div class="overlay" role="alert">
-          <Icon name="alert" />
-          <p class="state-title">The clip does not play</p>
-          <p>
-            It is missing, its stored bytes fail authentication, or the browser lacks its codec.
-          </p>
-          <Button onClick={reload}>Try again</Button>
+        <div class="overlay">
+          <div class="state is-failed" role="alert">
+            <span class="state-icon">
+              <Icon name="shield" />
+            </span>
+            <p class="state-title">The clip does not play</p>
+            <p class="state-text">
+              It is missing, its stored bytes fail authentication, or the browser lacks its codec.
+            </p>
+            <Button icon="refresh" onClick={reload}>
+              Try again
+            </Button>
+          </div>
         </div>
       )}
     </div>

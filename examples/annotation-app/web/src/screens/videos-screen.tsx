@@ -64,11 +64,9 @@ function VideoRow({
         <span class="frame-text">
           <span class="frame-name">{video.name}</span>
           <span class="frame-meta">
-            {video.camera} · {dayAndMinute(video.recordedAt)}
+            {video.camera} · {clock(video.durationSeconds)} · {bytes(video.sizeBytes)}
           </span>
-          <span class="frame-meta">
-            {clock(video.durationSeconds)} · {bytes(video.sizeBytes)}
-          </span>
+          <span class="frame-meta">{dayAndMinute(video.recordedAt)}</span>
         </span>
       </a>
     </li>

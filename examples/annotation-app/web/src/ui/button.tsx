@@ -9,6 +9,8 @@ interface ButtonProps {
   readonly type?: "button" | "submit";
   readonly disabled?: boolean;
   readonly isBusy?: boolean;
+  /** Of a button that stays on or off. */
+  readonly isPressed?: boolean;
   /** In a dialog: has the focus when it opens. */
   readonly isInitial?: boolean;
   readonly testId?: string;
@@ -23,6 +25,7 @@ export function Button({
   type = "button",
   disabled = false,
   isBusy = false,
+  isPressed,
   isInitial = false,
   testId,
 }: ButtonProps): JSX.Element {
@@ -32,6 +35,7 @@ export function Button({
       class={`button is-${kind}`}
       disabled={disabled}
       aria-busy={isBusy}
+      aria-pressed={isPressed}
       autofocus={isInitial}
       data-testid={testId}
       onClick={isBusy ? undefined : onClick}

@@ -1,6 +1,6 @@
 // A modal dialog by the platform's own <dialog>: it traps the focus, closes by Escape and gives the focus back.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton } from "./button.tsx";
 
 interface DialogProps {
@@ -20,12 +20,21 @@ export function Dialog({
   onClose,
 }: DialogProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    ref.current?.showModal();
+  const isLeaving = useRef(false);
+  useLayoutEffect(() => {
+    const dialog = ref.current;
+    dialog?.showModal();
+    return () => {
+      // Closed before it is taken away, it gives the focus back to where it was.
+      isLeaving.current = true;
+      dialog?.close();
+    };
   }, []);
   // Chromium closes a dialog at the second Escape whatever the page says; a question that must be answered returns.
   const onClosed = (): void => {
-    if (!onClose) ref.current?.showModal();
+    if (isLeaving.current) return;
+    if (onClose) onClose();
+    else ref.current?.showModal();
   };
   const onBackdrop = (event: MouseEvent): void => {
     if (event.target === ref.current) onClose?.();

@@ -35,7 +35,9 @@ export function Failed({ title, error, onRetry }: FailedProps): JSX.Element {
       </span>
       <p class="state-title">{title}</p>
       <p class="state-text">{error.message}</p>
-      <Button onClick={onRetry}>Try again</Button>
+      <Button icon="refresh" onClick={onRetry}>
+        Try again
+      </Button>
     </div>
   );
 }

@@ -1,17 +1,25 @@
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 
 interface TextFieldProps {
   readonly label: string;
   readonly name: string;
   readonly isSecret?: boolean;
+  /** Has the focus at first. */
+  readonly isInitial?: boolean;
   readonly autocomplete: "username" | "current-password";
   readonly value: string;
   readonly onInput: (value: string) => void;
 }
 
 export function TextField(props: TextFieldProps): JSX.Element {
-  const { label, name, isSecret = false, autocomplete, value, onInput } = props;
+  const { label, name, isSecret = false, isInitial = false, autocomplete, value, onInput } = props;
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (isInitial) input.current?.focus();
+  }, []);
   const field = {
+    ref: input,
     class: "field",
     name,
     autocomplete,

@@ -1,0 +1,112 @@
+// Drawing, labelling, notes, and what a second person's save does to it.
+import { expect } from "chai";
+import type { FrameList } from "../../web/src/data/contract.ts";
+import { newBox } from "../client.ts";
+import type { Stage } from "./stage.ts";
+
+export function drawing(stage: Stage): void {
+  it("draws, moves, resizes, labels and undoes, and has it all after a reload", async () => {
+    const { page } = stage;
+    const frame = await stage.open("coffee.jpg");
+    const before = await frame.boxes.count();
+    await frame.drag([450, 20], [530, 80]);
+    await page.keyboard.press("8");
+    await frame.drag([490, 50], [500, 60]);
+    await frame.drag([540, 90], [560, 100]);
+    await frame.untilSaved();
+    const resized = await stage.boxOn("coffee.jpg", "flag");
+    expect(resized.width).to.be.closeTo(100, 2);
+    expect(resized.height).to.be.closeTo(70, 2);
+    await page.keyboard.press("Control+z");
+    await frame.untilSaved();
+    await page.reload();
+    const again = await stage.open("coffee.jpg");
+    await again.boxes.nth(before).waitFor();
+    const kept = await stage.boxOn("coffee.jpg", "flag");
+    expect(kept.x).to.be.closeTo(460, 2);
+    expect(kept.y).to.be.closeTo(30, 2);
+    expect(kept.width).to.be.closeTo(80, 2);
+    expect(kept.height).to.be.closeTo(60, 2);
+  });
+
+  it("keeps a note that only the pages can read, though the click that leaves it takes it away", async () => {
+    const { page, app, marker } = stage;
+    const frame = await stage.open("coffee.jpg");
+    await frame.boxes.last().click();
+    await page.getByLabel("Note, stored encrypted").pressSequentially(marker);
+    await frame.click([5, 5]);
+    await frame.untilSaved();
+    expect((await stage.boxOn("coffee.jpg", "flag")).note).to.equal(marker);
+    const rows = await app.database.query(
+      "SELECT * FROM annotation_example WHERE note IS NOT NULL",
+    );
+    expect(rows.length).to.be.greaterThan(1);
+    for (const { label, box, note } of rows) {
+      for (const stored of [label, box, note]) expect(String(stored)).to.match(/^9V6h/);
+    }
+    expect(JSON.stringify(rows)).not.to.include(marker);
+  });
+
+  it("works without a mouse: a new box, its place, its size, its label, gone again", async () => {
+    const { page } = stage;
+    const frame = await stage.open("chelsea.jpg");
+    const before = await frame.boxes.count();
+    await page.locator("svg.editor").focus();
+    for (const key of ["n", "Shift+ArrowRight", "ArrowDown", "Control+ArrowRight", "8"]) {
+      await page.keyboard.press(key);
+    }
+    expect(await page.getByTestId("spoken").textContent()).to.equal("Labelled flag");
+    const [x, width] = await Promise.all(
+      ["box-x", "box-width"].map((id) => page.getByTestId(id).textContent()),
+    );
+    await frame.untilSaved();
+    const drawn = await stage.boxOn("chelsea.jpg", "flag");
+    expect([drawn.x, drawn.width].map(String)).to.deep.equal([x, width]);
+    await page.keyboard.press("Control+c");
+    await page.keyboard.press("Control+v");
+    expect(await frame.boxes.count()).to.equal(before + 2);
+    await page.keyboard.press("Delete");
+    for (let step = 0; step < 7; step += 1) await page.keyboard.press("Control+z");
+    await frame.untilSaved();
+    expect((await stage.ada.frameNamed("chelsea.jpg")).boxes).to.have.length(before);
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    await page.keyboard.press("Escape");
+    expect(await page.evaluate(() => document.activeElement?.closest(".editor") !== null)).to.equal(
+      true,
+    );
+  });
+
+  it("filters by label and camera, and shows what PostgreSQL was asked instead", async () => {
+    const { page, ada } = stage;
+    await page.getByLabel("Label", { exact: true }).selectOption("rocket");
+    const note = page.getByTestId("search-note");
+    await note.waitFor();
+    expect(await note.textContent()).to.match(/label_index in \(\\x[0-9a-f]{2}\)/);
+    const { frames } = await ada.get<FrameList>("/api/frames?label=rocket");
+    await page.getByTestId("frame-row").nth(frames.length).waitFor({ state: "detached" });
+    const names = await page.getByTestId("frame-row").locator(".frame-name").allTextContents();
+    expect(names).to.deep.equal(frames.map(({ name }) => name));
+    expect(names.every((name) => name.startsWith("rocket"))).to.equal(true);
+    await page.getByLabel("Camera", { exact: true }).selectOption("Suit room");
+    await page.getByText("No frame matches", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Clear the filter" }).click();
+    await page.getByTestId("frame-row").nth(frames.length).waitFor();
+  });
+
+  it("asks when somebody else saved meanwhile, and merges both", async () => {
+    const { page, ada } = stage;
+    const frame = await stage.open("camera-pan1.jpg");
+    const { id, version, boxes } = await ada.frameNamed("camera-pan1.jpg");
+    const theirs = newBox({ x: 5, y: 5, label: "building" });
+    const save = { version, boxes: [...boxes, theirs], isReviewed: false };
+    await ada.send("PUT", `/api/frames/${id}/annotations`, save);
+    await frame.drag([345, 10], [400, 50]);
+    await page.getByTestId("conflict-merge").click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await frame.untilSaved();
+    const merged = await ada.frameNamed("camera-pan1.jpg");
+    expect(merged.boxes).to.have.length(boxes.length + 2);
+    expect(merged.boxes.map((box) => box.id)).to.include(theirs.id);
+  });
+}

@@ -1,0 +1,72 @@
+// What is left behind: in the database, in files, in the log, in the browser's profile, on the network, on the console.
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { findIn, findInServer } from "../../../../test/support/leak-search.ts";
+import type { Stage } from "./stage.ts";
+
+/** How pictures and clips begin, or nearly so. */
+const SIGNS = ["JFIF", "Exif\0", "WEBPVP8", "ftypisom"];
+
+export function traces(stage: Stage): void {
+  it("asked nobody but its own server for anything", async () => {
+    const { browser, app } = stage;
+    const foreign = (): string[] =>
+      browser.requests.filter((url) => !url.startsWith(app.url) && !url.startsWith("data:"));
+    expect(browser.requests.length).to.be.greaterThan(100);
+    expect(foreign()).to.deep.equal([]);
+    // The control: a request elsewhere would have been seen.
+    const control = await browser.context.newPage();
+    await control.goto("http://elsewhere.invalid/").catch(() => undefined);
+    await control.close();
+    expect(foreign()).to.deep.equal(["http://elsewhere.invalid/"]);
+  });
+
+  it("leaves nothing readable in database, files, log and browser", async () => {
+    const { browser, app, page, marker } = stage;
+    // The control: what a page keeps on purpose is found in the profile, and its script in the cache.
+    const control = `Yq${randomBytes(9).toString("hex")}`;
+    await page.evaluate((value) => localStorage.setItem("control", value), control);
+    const script = await page.locator("script[src]").getAttribute("src");
+    await browser.close();
+    const profile = filesBelow(browser.profile).map((path) => ({
+      path,
+      bytes: readFileSync(path),
+    }));
+    const findInProfile = (text: string): string[] =>
+      profile.flatMap(({ path, bytes }) => findIn(path, bytes, text));
+    expect(findInProfile(control)).not.to.deep.equal([]);
+    expect(findInProfile(script ?? "no script")).not.to.deep.equal([]);
+
+    const hits = [...(await findInServer(app.database, marker)), ...findInProfile(marker)];
+    for (const file of filesBelow(app.folder))
+      hits.push(...findIn(file, readFileSync(file), marker));
+    expect(hits).to.deep.equal([]);
+
+    const objects = filesBelow(join(app.folder, "data/objects"));
+    expect(objects.length).to.be.greaterThan(50);
+    const isPicture = (bytes: Buffer): boolean =>
+      SIGNS.some((sign) => bytes.includes(sign, 0, "latin1"));
+    const photograph = join(import.meta.dirname, "../../media/coffee.jpg");
+    expect(isPicture(readFileSync(photograph))).to.equal(true);
+    expect(objects.filter((file) => isPicture(readFileSync(file)))).to.deep.equal([]);
+    expect(profile.filter(({ bytes }) => isPicture(bytes)).map(({ path }) => path)).to.deep.equal(
+      [],
+    );
+  });
+
+  it("ran without a complaint of the browser that was not provoked", () => {
+    // A stale save, a session that ended, no network, a changed row, a changed picture, addresses of no frame.
+    const provoked =
+      /status of (400|401|403|404|409|422|500)|ERR_(EMPTY_RESPONSE|CONTENT_LENGTH_MISMATCH|INTERNET_DISCONNECTED)/;
+    const unprovoked = stage.browser.complaints.filter((text) => !provoked.test(text));
+    expect(unprovoked).to.deep.equal([]);
+  });
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
+}
