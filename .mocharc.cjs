@@ -5,7 +5,12 @@ const isNamingFiles = process.argv.slice(2).some((argument) => argument.endsWith
 module.exports = {
   spec: isNamingFiles
     ? []
-    : ["packages/*/test/**/*.test.ts", "examples/*/web/test/**/*.test.ts", "test/**/*.test.ts"],
+    : [
+        "packages/*/test/**/*.test.ts",
+        "examples/*/test/**/*.test.ts",
+        "examples/*/web/test/**/*.test.ts",
+        "test/**/*.test.ts",
+      ],
   "node-option": ["conditions=@fieldseal/source", "enable-source-maps", "expose-gc"],
   require: ["./test/support/global-hooks.ts"],
   reporter: "./test/support/reporter.cjs",

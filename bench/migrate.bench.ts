@@ -49,12 +49,18 @@ function column(table: string, name: string, codec: ValueCodec<never>): Encrypte
 async function fill(table: string, rows: number): Promise<void> {
   await client.query(`DROP TABLE IF EXISTS ${table}; DROP SCHEMA IF EXISTS fieldseal CASCADE`);
   await client.query(
-    `CREATE TABLE ${table} (id bigint PRIMARY KEY, email text, notes text, photo bytea, at timestamptz DEFAULT now())`,
+    `CREATE TABLE ${table} (id bigint PRIMARY KEY, email text, notes text, photo bytea, updated_at timestamptz)`,
   );
   await client.query(
     `INSERT INTO ${table} SELECT i, 'user' || i || '@example.org', repeat(md5(i::text), 15),
        decode(repeat(md5(i::text) || md5((i + 1)::text), 64), 'hex') FROM generate_series(1, $1) i`,
     [rows],
+  );
+  await client.query(`CREATE INDEX ON ${table} (email); CREATE INDEX ON ${table} (updated_at)`);
+  await client.query(`CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN NEW.updated_at := now(); RETURN NEW; END$$`);
+  await client.query(
+    `CREATE TRIGGER touch BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION touch()`,
   );
   await client.query(`VACUUM ANALYZE ${table}`);
   await client.query("CHECKPOINT");

@@ -1,7 +1,7 @@
 // Every TypeScript block of every page compiles against the packages as they are.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { codeBlocks } from "./support/code-blocks.ts";
@@ -19,9 +19,10 @@ interface Sample {
 function samplesOf(page: string): Sample[] {
   return codeBlocks(readFileSync(join(root, page), "utf8"))
     .filter(({ language }) => language === "ts")
-    .map(({ line, given, code }) => ({
+    .map(({ line, given, code, file }) => ({
       name: `${page}:${line}`,
-      file: `${page.replaceAll(/[^\w]/g, "-")}-${line}.ts`,
+      // Files of one page lie together, and import each other.
+      file: `${page.replaceAll(/[^\w]/g, "-")}/${file ?? `${line}.ts`}`,
       source: `${given}\n${code}\nexport {};\n`,
     }));
 }
@@ -39,7 +40,10 @@ describe("code in the documentation", function () {
   before("compile", () => {
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    for (const { file, source } of samples) writeFileSync(join(folder, file), source);
+    for (const { file, source } of samples) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), source);
+    }
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
     const tsc = join(root, "node_modules/typescript/bin/tsc");
     const result = spawnSync(process.execPath, [tsc, "-p", folder, "--pretty", "false"], {
@@ -80,5 +84,5 @@ const settings = {
     experimentalDecorators: true,
     customConditions: ["@fieldseal/source"],
   },
-  include: ["*.ts"],
+  include: ["*/*.ts"],
 };

@@ -111,13 +111,13 @@ export const EQUIVALENT: readonly EquivalentMutant[] = [
   },
   { file: "envelope-opener.ts", code: "return true;", why: KEPT },
   {
-    file: "envelope-opener.ts",
+    file: "stored-form.ts",
     code: "if (stored === null || stored === undefined) return 0;",
     why: SIZE,
   },
-  { file: "envelope-opener.ts", code: "Math.ceil(stored.length / 4) * 3", why: SIZE },
+  { file: "stored-form.ts", code: "Math.ceil(stored.length / 4) * 3", why: SIZE },
   {
-    file: "envelope-opener.ts",
+    file: "stored-form.ts",
     code: "=== text ? lengthBytes : 0",
     change: "0 -> 1",
     why: "One byte is no envelope either.",

@@ -4,6 +4,8 @@
 //     <!-- given
 //     declare const sequelize: Sequelize;
 //     -->
+//
+// A block whose first line is a comment with a file name, as "// user.ts", is that file.
 
 export interface CodeBlock {
   readonly language: string;
@@ -12,6 +14,8 @@ export interface CodeBlock {
   readonly given: string;
   /** Of the block's first line of code, from 1. */
   readonly line: number;
+  /** The file that the block is, by its first line. */
+  readonly file: string | undefined;
 }
 
 const BLOCK: RegExp =
@@ -26,6 +30,7 @@ export function codeBlocks(markdown: string): CodeBlock[] {
       code: code.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
       given,
       line: markdown.slice(0, fenceAt).split("\n").length + 1,
+      file: /^ *(?:\/\/|#) (?<file>[\w.-]+\.\w+)\n/.exec(code)?.groups?.file,
     };
   });
 }

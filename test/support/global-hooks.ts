@@ -1,6 +1,7 @@
 // Runs once around the whole test run, whatever its outcome.
 import { stopPostgres } from "./postgres.ts";
+import { stopRadosgw } from "./radosgw-server.ts";
 
 export async function mochaGlobalTeardown(): Promise<void> {
-  await stopPostgres();
+  await Promise.all([stopPostgres(), stopRadosgw()]);
 }
