@@ -45,5 +45,17 @@ export type {
   ScrubStep,
 } from "./scrub/contract.ts";
 export { scrubColumns } from "./scrub/scrub-columns.ts";
+export type { ColumnDeclaration } from "./schema-migrations/column-declaration.ts";
+export {
+  decryptColumns,
+  encryptColumns,
+  type EncryptColumnsOptions,
+  type SchemaMigrationOptions,
+} from "./schema-migrations/encrypt-columns.ts";
+export type {
+  MigrationHost,
+  MikroOrmMigration,
+  SequelizeQueryInterface,
+} from "./schema-migrations/host.ts";
 export { runSlice, type SliceOptions, type SliceReport } from "./slice.ts";
 export { verifyColumns, type VerifyOptions } from "./verify.ts";
