@@ -15,6 +15,8 @@ export interface Server {
   readonly dataDirectory: string | undefined;
   /** What the server has logged; more may be on its way. */
   readonly log: string[];
+  /** Ends it as a crash does, and starts it again on its files. Undefined on a server that this process did not start. */
+  readonly crash: (() => Promise<void>) | undefined;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,10 @@ export async function startServer(settings: Settings = {}): Promise<Server> {
     url: new URL(`postgres://postgres:${password}@127.0.0.1:${port}/postgres`),
     dataDirectory: databaseDir,
     log,
+    async crash() {
+      stopNow(databaseDir);
+      await postgres.start();
+    },
     async stop() {
       await postgres.stop();
       process.off("exit", stopAtOnce);

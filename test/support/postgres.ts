@@ -23,6 +23,8 @@ export interface TestDatabase {
   serverLog(): string;
   /** The same, after all that the server has logged until now has arrived: for "this is not in the log". */
   completeServerLog(): Promise<string>;
+  /** Stops the server in immediate mode, and starts it again. Only where the database has a server of its own. */
+  crashServer(): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -74,7 +76,13 @@ async function serverFor(settings: Settings | undefined): Promise<Server> {
 }
 
 async function useServer(url: string): Promise<Server> {
-  return { url: new URL(url), dataDirectory: undefined, log: [], stop: async () => {} };
+  return {
+    url: new URL(url),
+    dataDirectory: undefined,
+    log: [],
+    crash: undefined,
+    stop: async () => {},
+  };
 }
 
 function openDatabase(
@@ -102,6 +110,12 @@ function openDatabase(
     },
     serverLog: () => server.log.join(""),
     completeServerLog: () => completeLog(server, url.href),
+    async crashServer() {
+      if (stopServer === undefined || server.crash === undefined) {
+        throw new Error("This server is not the database's own.");
+      }
+      await server.crash();
+    },
     async drop() {
       if (!undropped.delete(database)) return;
       await pool.end();
