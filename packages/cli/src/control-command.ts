@@ -1,6 +1,6 @@
 // Runs, seen and steered from any terminal.
 import { cancelRun, listRuns, pauseRun, type Progress } from "@fieldseal/migrate";
-import type { Session } from "./config.ts";
+import type { Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
 import { bad, caution, count, good, type Output } from "./output.ts";
 
@@ -20,7 +20,7 @@ export async function showRuns({ pool }: Session, output: Output): Promise<numbe
       ]),
     ]);
   }
-  output.json(runs);
+  output.json({ runs });
   return EXIT.ok;
 }
 

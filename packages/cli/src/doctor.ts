@@ -1,70 +1,79 @@
-// Configuration, keys and database in one go: what is wrong, and what to do.
-import { ColumnCipher, defaultKeyring, generateRootKey, textCodec } from "@fieldseal/crypto";
-import { withSession } from "./config.ts";
+// Is all set up? Machine, configuration, keys, database, data and files in one go; what is wrong, and what to do.
+import { writeCanary } from "./canary.ts";
+import { databaseChecks } from "./database-checks.ts";
+import { dataChecks } from "./data-checks.ts";
+import { failed, type Check, type CheckState } from "./check.ts";
 import { EXIT } from "./exit.ts";
-import { bad, good, type Output } from "./output.ts";
+import { keyChecks, machineChecks, storageCheck } from "./machine-checks.ts";
+import { bad, caution, counted, dim, good, type Output } from "./output.ts";
+import { withSession, type Session, type SessionOptions } from "./session.ts";
 
-interface Check {
-  readonly name: string;
-  readonly isOk: boolean;
-  readonly detail: string;
+export interface DoctorCommand {
+  /** Stores a value under the primary key, for later checks to open. */
+  readonly canary?: boolean;
 }
 
-const LEAST_NODE = [22, 17] as const;
-
-export async function doctor(config: string | undefined, output: Output): Promise<number> {
-  const checks: Check[] = [
-    check("Node.js", () => {
-      const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-      const isOld = major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1]);
-      if (isOld) throw new Error(`${process.version} is too old; 22.17 or later is needed.`);
-      return process.version;
-    }),
-    check("keys", () => {
-      const { primary, keys } = defaultKeyring();
-      return `primary ${primary.id}, ${keys.length} in all`;
-    }),
-    check("encryption", () => {
-      const cipher = new ColumnCipher({
-        codec: textCodec,
-        label: "doctor",
-        defaultContext: { table: "doctor", column: "canary" },
-      });
-      const canary = generateRootKey();
-      if (cipher.open(cipher.seal(canary)) !== canary)
-        throw new Error("A value did not come back.");
-      return "a value was encrypted and came back";
-    }),
-  ];
-  checks.push(...(await databaseChecks(config)));
-  output.table([
-    ["", "", ""],
-    ...checks.map(({ name, isOk, detail }) => [name, isOk ? good("ok") : bad("fails"), detail]),
-  ]);
-  output.json(checks);
-  return checks.every(({ isOk }) => isOk) ? EXIT.ok : EXIT.findings;
-}
-
-function check(name: string, run: () => string): Check {
+export async function doctor(
+  options: SessionOptions,
+  { canary = false }: DoctorCommand,
+  output: Output,
+): Promise<number> {
+  const checks: Check[] = [...machineChecks()];
   try {
-    return { name, isOk: true, detail: run() };
-  } catch (error) {
-    return { name, isOk: false, detail: (error as Error).message };
-  }
-}
-
-async function databaseChecks(config: string | undefined): Promise<Check[]> {
-  try {
-    return await withSession(config, async ({ pool, columns }) => {
-      const { rows } = await pool.query<{ version: string }>(
-        "SELECT current_setting('server_version') AS version",
-      );
-      return [
-        { name: "configuration", isOk: true, detail: `${columns.length} encrypted columns` },
-        { name: "database", isOk: true, detail: `PostgreSQL ${rows[0]?.version}` },
-      ];
+    await withSession(options, async (session) => {
+      checks.push(configurationCheck(session), ...keyChecks(session));
+      if (session.storage !== undefined) checks.push(await storageCheck(session));
+      const before = await checksOf("database", () => databaseChecks(session));
+      checks.push(...before);
+      if (before.some(({ state }) => state === "failure")) return;
+      if (canary) await writeCanary(session.pool);
+      checks.push(...(await checksOf("data", () => dataChecks(session))));
     });
   } catch (error) {
-    return [{ name: "configuration and database", isOk: false, detail: (error as Error).message }];
+    checks.push(failed("configuration", error));
   }
+  printChecks(checks, output);
+  const isOk = checks.every(({ state }) => state !== "failure");
+  output.json({ isOk, checks });
+  return isOk ? EXIT.ok : EXIT.findings;
+}
+
+function configurationCheck({ columns, storage }: Session): Check {
+  const files = storage === undefined ? "no storage" : "and a storage";
+  const detail = `${counted(columns.length, "encrypted column")}, ${files}`;
+  return { name: "configuration", state: "ok", detail };
+}
+
+async function checksOf(
+  name: string,
+  run: () => Promise<readonly Check[]>,
+): Promise<readonly Check[]> {
+  try {
+    return await run();
+  } catch (error) {
+    return [failed(name, error)];
+  }
+}
+
+const LABELS: Readonly<Record<CheckState, string>> = {
+  ok: good("ok"),
+  warning: caution("warning"),
+  failure: bad("fails"),
+  skipped: dim("skipped"),
+};
+
+function printChecks(checks: readonly Check[], output: Output): void {
+  output.table([
+    ["", "", ""],
+    ...checks.flatMap(({ name, state, detail, fix }) => [
+      [name, LABELS[state], detail],
+      ...(fix === undefined ? [] : [["", "", dim(fix)]]),
+    ]),
+  ]);
+  const wrong = checks.filter(({ state }) => state === "failure").length;
+  const doubtful = checks.filter(({ state }) => state === "warning").length;
+  const also = doubtful > 0 ? `, ${counted(doubtful, "warning")}` : "";
+  output.line(
+    wrong > 0 ? bad(`${counted(wrong, "check")} failed${also}.`) : good(`All is well${also}.`),
+  );
 }

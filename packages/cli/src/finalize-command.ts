@@ -6,7 +6,7 @@ import {
   type FinalizeProgress,
   type FinalizeStep,
 } from "@fieldseal/migrate";
-import type { Session } from "./config.ts";
+import { requireColumns, type Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
 import { bad, counted, dim, good, type Output } from "./output.ts";
 
@@ -16,17 +16,21 @@ export interface FinalizeCommand {
 }
 
 export async function finalize(
-  { pool, columns }: Session,
+  { pool, columns, signal }: Session,
   { fenceFirst = false, undo = false }: FinalizeCommand,
   output: Output,
 ): Promise<number> {
-  const onStep = ({ table, column, step }: FinalizeProgress): void =>
+  requireColumns({ columns });
+  const onStep = (progress: FinalizeProgress): void => {
+    const { table, column, step } = progress;
     output.line(
       dim(`${[table, ...(column === undefined ? [] : [column])].join(".")}: ${STEPS[step]}`),
     );
+    output.event(progress);
+  };
   const reports = undo
-    ? await undoFinalize(pool, columns, { onStep })
-    : await finalizeColumns(pool, columns, { onStep, fenceFirst });
+    ? await undoFinalize(pool, columns, { onStep, signal })
+    : await finalizeColumns(pool, columns, { onStep, fenceFirst, signal });
   output.table([
     ["", "", ""],
     ...reports.map((report) => [
@@ -35,7 +39,7 @@ export async function finalize(
       undo ? "" : explain(report),
     ]),
   ]);
-  output.json(reports);
+  output.json({ columns: reports });
   if (undo) return EXIT.ok;
   const final = reports.filter(({ isValidated }) => isValidated).length;
   return final === reports.length ? EXIT.ok : final === 0 ? EXIT.findings : EXIT.partial;

@@ -1,38 +1,88 @@
 // keygen, keys ...: names, options and help.
 import type { Command } from "commander";
-import { addKey, keygen, listKeys, promoteKey, retireKey, type KeygenOptions } from "./keys.ts";
+import { addKey, keysetPath, listKeys, promoteKey, retireKey } from "./key-changes.ts";
+import { keygen, type KeygenOptions } from "./keygen.ts";
 import type { Context } from "./program.ts";
-import { EXIT } from "./exit.ts";
 
-export function addKeyCommands(program: Command, { output, inSession }: Context): void {
+interface KeysetFlag {
+  readonly keyset?: string;
+}
+
+export function addKeyCommands(program: Command, context: Context): void {
   program
     .command("keygen")
-    .description("make a key: print it once, or write it to a file of mode 0600")
+    .description("make a key: print it once, or write it to a new file of mode 0600")
     .option("--out <file>", "write the key to this file")
-    .option("--keyset <file>", "make a keyset file with the key as its primary")
     .option("--env", "as a line ENCRYPTION_KEY=...")
-    .action((options: KeygenOptions) => keygen(options, output()));
-  const keys = program.command("keys").description("keys and their statuses; never bytes");
+    .option("--keyset <file>", "make a keyset file with the key as its primary")
+    .option("--wrap", "have it wrapped by the keyWrapper of the configuration")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  fieldseal keygen --env --out .env
+  fieldseal keygen --keyset keyset.json`,
+    )
+    .action((options: KeygenOptions) =>
+      options.wrap === true
+        ? context.withConfig((config, output) => keygen(options, config, output))
+        : context.plainly((_, output) => keygen(options, undefined, output)),
+    );
+  const keys = program
+    .command("keys")
+    .description("ids and statuses of keys, and their changes; never bytes");
+  addListCommand(keys, context);
+  addChangeCommands(keys, context);
+}
+
+const KEYSET = "default: ENCRYPTION_KEYSET_FILE";
+
+function addListCommand(keys: Command, { withConfig, inSession }: Context): void {
   keys
-    .command("list [keyset]")
-    .description("of a keyset file, or of the environment")
-    .action((path?: string) => listKeys(path, output()));
+    .command("list")
+    .description("id, status and age of each key; of a keyset file, or as the application has them")
+    .option("--keyset <file>", KEYSET)
+    .option("--uses", "count the values and files under each key")
+    .action(({ keyset, uses }: KeysetFlag & { readonly uses?: boolean }) => {
+      const path = keysetPath(keyset);
+      return uses === true
+        ? inSession((session, output) => listKeys(path, { config: undefined, session }, output))
+        : withConfig((config, output) => listKeys(path, { config }, output));
+    });
+}
+
+function addChangeCommands(keys: Command, { withConfig, inSession }: Context): void {
   keys
-    .command("add <keyset>")
+    .command("add")
     .description("add a new key as enabled: it decrypts, and encrypts once promoted")
-    .action((path: string) => addKey(path, output()));
+    .option("--keyset <file>", KEYSET)
+    .action(({ keyset }: KeysetFlag) =>
+      withConfig((config, output) => addKey({ path: keysetPath(keyset), config }, output)),
+    );
   keys
-    .command("promote <keyset> <id>")
+    .command("promote")
+    .argument("<id>", "of the key, as keys list shows it")
     .description("encrypt with this key from now on")
-    .action((path: string, id: string) => promoteKey(path, id, output()));
+    .option("--keyset <file>", KEYSET)
+    .action((id: string, { keyset }: KeysetFlag) =>
+      withConfig((config, output) => promoteKey(id, { path: keysetPath(keyset), config }, output)),
+    );
   keys
-    .command("retire <keyset> <id>")
-    .description("disable a key that no value uses any more; refused while one does")
+    .command("retire")
+    .argument("<id>", "of the key, as keys list shows it")
+    .description("disable a key that nothing uses any more; refused while a value or file does")
+    .option("--keyset <file>", KEYSET)
     .option("--destroy", "drop its bytes for good")
-    .action((path: string, id: string, options: { destroy?: boolean }) =>
-      inSession(async (session, out) => {
-        await retireKey({ path, id, isDestroyed: options.destroy === true }, session, out);
-        return EXIT.ok;
+    .addHelpText(
+      "after",
+      `
+Columns and stored files of the configuration are counted. Backups are not: keep
+the key apart for as long as one needs it.`,
+    )
+    .action((id: string, { keyset, destroy }: KeysetFlag & { readonly destroy?: boolean }) =>
+      inSession((session, output) => {
+        const retirement = { path: keysetPath(keyset), isDestroyed: destroy === true };
+        return retireKey(id, retirement, { session, output });
       }),
     );
 }

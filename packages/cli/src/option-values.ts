@@ -1,6 +1,9 @@
 // What options take, checked before anything begins.
 import { InvalidArgumentError } from "commander";
 
+/** Which of the two a command is to look at. */
+export type Part = "columns" | "storage";
+
 export function positive(value: string): number {
   const number = Number(value);
   if (Number.isInteger(number) && number > 0) return number;
@@ -16,4 +19,9 @@ export function size(value: string): number {
   const bytes = Math.round(Number(amount) * (UNITS[unit.toUpperCase()] ?? Number.NaN));
   if (bytes > 0) return bytes;
   throw new InvalidArgumentError("A size is needed, as 512KB, 20MB or 1GB.");
+}
+
+export function runNumber(value: string): string {
+  if (/^[1-9]\d{0,17}$/.test(value)) return value;
+  throw new InvalidArgumentError('A number is needed, as "fieldseal migrate status" shows it.');
 }

@@ -1,28 +1,62 @@
-// What the command prints: text for people, one JSON value for machines.
+// What the command prints: text for people, JSON for machines, never both.
 import { stripVTControlCharacters, styleText } from "node:util";
+import type { Failure } from "./failure.ts";
+
+/** `ndjson`: one JSON value a line, progress as it comes and the result last. */
+export type Format = "text" | "json" | "ndjson";
 
 export interface Output {
-  readonly isJson: boolean;
+  readonly format: Format;
   /** For people only. */
   line(text: string): void;
   table(rows: readonly (readonly string[])[]): void;
-  /** For machines only; at most once. */
-  json(value: unknown): void;
+  /** For people, beside the result: on standard error. */
+  note(text: string): void;
+  /** For machines: progress, where it was asked for. */
+  event(value: object): void;
+  /** For machines: the result, once. */
+  json(value: object): void;
+  /** The end of a command that failed: for people on standard error, for machines in place of the result. */
+  failure(failure: Failure): void;
 }
 
-export function createOutput(isJson: boolean): Output {
-  const print = (text: string): void => void (isJson || process.stdout.write(text));
+export function createOutput(format: Format): Output {
+  const isText = format === "text";
+  const print = (text: string): void => void (isText && process.stdout.write(text));
+  const warn = (text: string): void => void (isText && process.stderr.write(text));
+  const object = (type: string, value: object): void => {
+    if (isText) return;
+    const text =
+      format === "json" ? JSON.stringify(value, null, 2) : JSON.stringify({ type, ...value });
+    process.stdout.write(`${text}\n`);
+  };
   return {
-    isJson,
-    line: (text) => print(`${wrap(text, screenWidth()).join("\n")}\n`),
-    table: (rows) => print(formatTable(rows, screenWidth())),
-    json: (value) => void (isJson && process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)),
+    format,
+    line: (text) => print(`${wrap(text, screenWidth(process.stdout)).join("\n")}\n`),
+    table: (rows) => print(formatTable(rows, screenWidth(process.stdout))),
+    note: (text) => warn(`${wrap(text, screenWidth(process.stderr)).join("\n")}\n`),
+    event: (value) => void (format === "ndjson" && object("progress", value)),
+    json: (value) => object("result", value),
+    failure: ({ code, message, fix, details }) => {
+      warn(formatFailure({ code, message, fix }, screenWidth(process.stderr)));
+      object("error", { error: { code, message, ...(fix !== undefined && { fix }), ...details } });
+    },
   };
 }
 
+function formatFailure({ code, message, fix }: Omit<Failure, "exitCode">, width: number): string {
+  const mark = (style: "red" | "dim", text: string): string =>
+    styleText(style, text, { stream: process.stderr });
+  const rows = [
+    [mark("red", "error"), `${message} ${mark("dim", `[${code}]`)}`],
+    ...(fix === undefined ? [] : [["fix", fix]]),
+  ];
+  return formatTable([["", ""], ...rows], width);
+}
+
 /** What is piped into a file or another program is never cut or wrapped. */
-function screenWidth(): number {
-  return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Number.POSITIVE_INFINITY;
+function screenWidth({ isTTY, columns }: NodeJS.WriteStream): number {
+  return isTTY ? Math.max(40, columns) : Number.POSITIVE_INFINITY;
 }
 
 const GAP = "  ";

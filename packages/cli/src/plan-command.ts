@@ -9,17 +9,19 @@ import {
   type Severity,
   type TablePlan,
 } from "@fieldseal/migrate";
-import type { Session } from "./config.ts";
+import { requireColumns, type Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
 import { bad, bold, caution, count, counted, dim, good, type Output } from "./output.ts";
 import { formatBytes, formatSeconds } from "./quantities.ts";
 
 export async function plan(
-  { pool, columns, sources }: Session,
+  { pool, database, columns, sources, signal }: Session,
   options: PlanOptions,
   output: Output,
 ): Promise<number> {
-  const result = await planMigration(pool, columns, { ...options, sources });
+  requireColumns({ columns });
+  const result = await planMigration(pool, columns, { ...options, sources, signal });
+  output.line(dim(`Database ${database}`));
   if (result.findings.length > 0) output.line(bold("server"));
   printFindings(result.findings, output);
   for (const table of result.tables) printTable(table, output);

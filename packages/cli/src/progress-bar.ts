@@ -1,69 +1,86 @@
-// How far a run is: a bar on a terminal, a line per tenth of the rows elsewhere, nothing with --json.
-import type { Progress } from "@fieldseal/migrate";
+// How far a command is: a bar on a terminal, on standard error so that results can be redirected; a line per tenth
+// elsewhere; nothing with --json.
 import { SingleBar } from "cli-progress";
 import { count, type Output } from "./output.ts";
 import { formatSeconds } from "./quantities.ts";
 
+export interface Task {
+  /** Another one begins a new bar. */
+  readonly id: string;
+  readonly name: string;
+  readonly unit: "rows" | "files";
+  readonly done: number;
+  /** Undefined where nobody knows: there is no bar then, only numbers, and on a terminal alone. */
+  readonly total: number | undefined;
+  /** Begins at 0; each pass begins anew. */
+  readonly pass?: number;
+  readonly waitingFor?: string | undefined;
+}
+
 export interface ProgressDisplay {
-  readonly update: (progress: Progress) => void;
+  readonly update: (task: Task) => void;
   readonly stop: () => void;
 }
 
 export function progressDisplay(output: Output): ProgressDisplay {
-  if (output.isJson) return { update: () => {}, stop: () => {} };
-  return process.stdout.isTTY ? progressBar() : progressLines(output);
+  if (output.format !== "text") return { update: () => {}, stop: () => {} };
+  return process.stderr.isTTY ? progressBar() : progressLines(output);
 }
 
 /** What stands beside a bar of no width, with a long table name and large numbers. */
-const TEXT_WIDTH = 62;
+const TEXT_WIDTH = 66;
 const MAX_NAME = 20;
 
 function progressBar(): ProgressDisplay {
-  const barsize = Math.max(8, Math.min(40, process.stdout.columns - TEXT_WIDTH));
-  const bar = new SingleBar({
-    format: "{name} {bar} {percentage}%  {seen}  {rate}/s  {rest}",
+  const barsize = Math.max(8, Math.min(40, process.stderr.columns - TEXT_WIDTH));
+  const shape = {
     barsize,
     hideCursor: true,
     stopOnComplete: false,
     linewrap: false,
+    fps: 8,
     barCompleteChar: "\u2588",
     barIncompleteChar: "\u2591",
-  });
+  };
+  let bar: SingleBar | undefined;
   let shown: string | undefined;
   let meter = new Meter(0);
+  const stop = (): void => {
+    bar?.stop();
+    bar = undefined;
+  };
   return {
-    update: (progress) => {
-      const { runId, pass, rowsSeen, rowsTotal } = progress;
-      const total = Math.max(1, rowsSeen, rowsTotal);
-      const bars = `${runId} ${pass}`; // each pass begins anew
-      if (shown !== bars) meter = new Meter(rowsSeen);
-      const payload = payloadOf(progress, meter);
-      if (shown?.split(" ")[0] !== runId) {
-        if (shown !== undefined) bar.stop(); // the bar of the table before stays on the screen
-        bar.start(total, rowsSeen, payload);
+    update: (task) => {
+      const { id, pass = 0, done, total } = task;
+      const size = Math.max(1, done, total ?? 0);
+      if (shown !== `${id} ${pass}`) meter = new Meter(done);
+      const payload = payloadOf(task, meter);
+      if (shown?.split(" ")[0] !== id || bar === undefined) {
+        stop(); // the bar of the task before stays on the screen
+        const middle = total === undefined ? "" : "{bar} {percentage}%  ";
+        bar = new SingleBar({ ...shape, format: `{name} ${middle}{seen}  {rate}/s  {rest}` });
+        bar.start(size, done, payload);
       } else {
-        bar.setTotal(total);
-        bar.update(rowsSeen, payload);
+        bar.setTotal(size);
+        bar.update(done, payload);
       }
-      shown = bars;
+      shown = `${id} ${pass}`;
     },
-    stop: () => {
-      if (shown !== undefined) bar.stop();
-      shown = undefined;
-    },
+    stop,
   };
 }
 
-function payloadOf(progress: Progress, meter: Meter): Record<string, string> {
-  const { table, pass, rowsSeen, rowsTotal, waitingFor } = progress;
-  const rate = meter.rate(rowsSeen);
-  const rowsLeft = Math.max(0, rowsTotal - rowsSeen);
-  const left = rate === 0 ? [] : [`${formatSeconds(rowsLeft / rate)} left`];
+function payloadOf(task: Task, meter: Meter): Record<string, string> {
+  const { name, unit, pass = 0, done, total, waitingFor } = task;
+  const rate = meter.rate(done);
+  const left =
+    rate === 0 || total === undefined || done >= total
+      ? []
+      : [`${formatSeconds((total - done) / rate)} left`];
   const again = pass > 0 ? [`pass ${pass + 1}`] : [];
-  const name = table.length > MAX_NAME ? `${table.slice(0, MAX_NAME - 1)}\u2026` : table;
   return {
-    name,
-    seen: `${count(rowsSeen)} rows`,
+    name: name.length > MAX_NAME ? `${name.slice(0, MAX_NAME - 1)}\u2026` : name,
+    seen: `${count(done)} ${unit}`,
     rate: count(Math.round(rate)),
     rest: waitingFor === undefined ? [...again, ...left].join(", ") : `waiting: ${waitingFor}`,
   };
@@ -71,20 +88,20 @@ function payloadOf(progress: Progress, meter: Meter): Record<string, string> {
 
 /** Rows a second of the last moments: what a run did before it was paused says nothing. */
 class Meter {
-  #rows: number;
+  #done: number;
   #at = performance.now();
   #rate = 0;
 
-  constructor(rows: number) {
-    this.#rows = rows;
+  constructor(done: number) {
+    this.#done = done;
   }
 
-  rate(rows: number): number {
+  rate(done: number): number {
     const seconds = (performance.now() - this.#at) / 1000;
     if (seconds < 0.2) return this.#rate;
-    const current = Math.max(0, rows - this.#rows) / seconds;
+    const current = Math.max(0, done - this.#done) / seconds;
     this.#rate = this.#rate === 0 ? current : 0.8 * this.#rate + 0.2 * current;
-    this.#rows = rows;
+    this.#done = done;
     this.#at = performance.now();
     return this.#rate;
   }
@@ -93,14 +110,17 @@ class Meter {
 function progressLines(output: Output): ProgressDisplay {
   let last = "";
   return {
-    update: ({ runId, table, pass, rowsSeen, rowsTotal, waitingFor }) => {
-      const tenth = rowsTotal === 0 ? 10 : Math.min(10, Math.floor((rowsSeen / rowsTotal) * 10));
-      const state = `${runId} ${pass} ${tenth} ${waitingFor}`;
+    update: ({ id, name, unit, pass = 0, done, total, waitingFor }) => {
+      if (total === undefined) return;
+      const tenth = total === 0 ? 10 : Math.min(10, Math.floor((done / total) * 10));
+      const state = `${id} ${pass} ${tenth} ${waitingFor}`;
       if (state === last) return;
       last = state;
       const suffix = waitingFor === undefined ? "" : `, waiting: ${waitingFor}`;
       const again = pass > 0 ? `, pass ${pass + 1}` : "";
-      output.line(`${table}: ${count(rowsSeen)} of ${count(rowsTotal)} rows${again}${suffix}`);
+      output.line(
+        `${name}: ${count(done)} of ${count(Math.max(done, total))} ${unit}${again}${suffix}`,
+      );
     },
     stop: () => {},
   };

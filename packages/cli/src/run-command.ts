@@ -1,42 +1,76 @@
-// Re-encryption with its progress, and what it came to.
-import { migrate, type RunOptions, type RunReport } from "@fieldseal/migrate";
-import type { Session } from "./config.ts";
+// Re-encryption of columns with its progress, and what it came to.
+import {
+  migrate,
+  type PoisonRow,
+  type Progress,
+  type RunOptions,
+  type RunReport,
+} from "@fieldseal/migrate";
 import { EXIT } from "./exit.ts";
-import { bad, caution, count, counted, good, type Output } from "./output.ts";
-import { progressDisplay } from "./progress-bar.ts";
+import { bad, caution, count, counted, dim, good, type Output } from "./output.ts";
+import { progressDisplay, type Task } from "./progress-bar.ts";
+import { requireColumns, type Session } from "./session.ts";
 
-export type RunCommand = Omit<RunOptions, "signal" | "onProgress" | "sources">;
+export type RunCommand = Omit<RunOptions, "signal" | "onProgress" | "sources" | "previous">;
 
-/** Ctrl-C pauses: the same command goes on. A second Ctrl-C ends the process, which harms nothing either. */
 export async function runMigration(
-  { pool, columns, sources }: Session,
+  session: Session,
   options: RunCommand,
   output: Output,
 ): Promise<number> {
-  const controller = new AbortController();
-  const pause = (): void => controller.abort();
-  process.once("SIGINT", pause);
-  process.once("SIGTERM", pause);
+  requireColumns(session);
+  const reports = await runColumns(session, options, output);
+  output.json({ runs: reports });
+  return exitCodeOf(reports);
+}
+
+/** Ctrl-C pauses: the same command goes on. */
+export async function runColumns(
+  { pool, database, columns, sources, previous, signal }: Session,
+  options: RunCommand,
+  output: Output,
+): Promise<RunReport[]> {
+  output.line(dim(`Database ${database}`));
   const display = progressDisplay(output);
   try {
-    const { signal } = controller;
     const reports = await migrate(pool, columns, {
       ...options,
       sources,
+      previous,
       signal,
-      onProgress: display.update,
+      onProgress: (progress) => {
+        display.update(taskOf(progress));
+        output.event(progress);
+      },
     });
     display.stop();
     for (const report of reports) printReport(report, output);
-    if (signal.aborted) output.line("Paused. The same command goes on where it stopped.");
-    if (reports.length === 0) output.line("The configuration names no encrypted column.");
-    output.json(reports);
-    return reports.some(({ state }) => state !== "done") ? EXIT.partial : EXIT.ok;
+    if (reports.some(({ state }) => state === "paused")) {
+      const reverse = options.direction === "decrypt" ? " --reverse" : "";
+      output.line(
+        `Paused; what is written is complete. Go on with: fieldseal migrate resume${reverse}`,
+      );
+    }
+    return reports;
   } finally {
     display.stop();
-    process.off("SIGINT", pause);
-    process.off("SIGTERM", pause);
   }
+}
+
+export function exitCodeOf(reports: readonly RunReport[]): number {
+  return reports.every(({ state }) => state === "done") ? EXIT.ok : EXIT.partial;
+}
+
+function taskOf({ runId, table, pass, rowsSeen, rowsTotal, waitingFor }: Progress): Task {
+  return {
+    id: runId,
+    name: table.replaceAll('"', ""),
+    unit: "rows",
+    done: rowsSeen,
+    total: rowsTotal,
+    pass,
+    waitingFor,
+  };
 }
 
 const MAX_NAMED = 20;
@@ -45,16 +79,25 @@ function printReport(report: RunReport, output: Output): void {
   const { state, rowsWritten, rowsSkipped, poisonRows, poison } = report;
   const colour = state === "done" ? good : state === "paused" ? caution : bad;
   const left = [
-    ...(poisonRows > 0 ? [`${count(poisonRows)} cannot be read`] : []),
-    ...(rowsSkipped > 0 ? [`${count(rowsSkipped)} stayed locked or as they were`] : []),
+    ...(poisonRows > 0 ? [`${counted(poisonRows, "row")} cannot be read`] : []),
+    ...(rowsSkipped > 0 ? [`${counted(rowsSkipped, "row")} stayed locked or as they were`] : []),
   ];
   output.line(
     `${report.table}: ${colour(state)}, ${[`${counted(rowsWritten, "row")} written`, ...left].join(", ")}`,
   );
-  for (const { primaryKey, column, code } of poison.slice(0, MAX_NAMED)) {
-    output.line(`  ${JSON.stringify(primaryKey)} ${column} ${code}`);
+  for (const row of poison.slice(0, MAX_NAMED)) output.line(`  ${describePoison(row)}`);
+  if (poisonRows > MAX_NAMED) {
+    output.line(`  and ${count(poisonRows - MAX_NAMED)} more; --json lists a thousand`);
   }
-  if (poison.length > MAX_NAMED) {
-    output.line(`  and ${counted(poisonRows - MAX_NAMED, "row")} more; --json lists a thousand`);
-  }
+}
+
+function describePoison({ primaryKey, column, code, reason }: PoisonRow): string {
+  return `${nameRow(primaryKey)}: ${column} ${code}${reason === undefined ? "" : ` (${reason})`}`;
+}
+
+/** "id 7", or "tenant 1, id 7". */
+export function nameRow(primaryKey: Readonly<Record<string, string>>): string {
+  return Object.entries(primaryKey)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ");
 }

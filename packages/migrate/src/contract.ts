@@ -106,6 +106,18 @@ export interface Target {
   readonly columns: readonly EncryptedColumn[];
 }
 
+export interface UnreadableRow extends PoisonRow {
+  /** `"table.column"` whose value this is, if it is that of another column. */
+  readonly movedFrom?: string;
+}
+
+/** A row that a run would write. */
+export interface FoundRow {
+  readonly kind: "plaintext" | "legacy" | "other-form" | "index-drift";
+  /** Text of each column of the primary key. */
+  readonly primaryKey: Readonly<Record<string, string>>;
+}
+
 /** What a column of one table holds, value by value. */
 export interface ColumnFindings {
   readonly model: string;
@@ -125,8 +137,12 @@ export interface ColumnFindings {
   /** Rows whose token is not that of their value; undefined without a blind index. */
   readonly indexDrift: number | undefined;
   /** The first rows that cannot be read. */
-  readonly unreadable: readonly PoisonRow[];
+  readonly unreadable: readonly UnreadableRow[];
   readonly unreadableRows: number;
+  /** Those of them that open as another of these columns: somebody has moved or copied them. */
+  readonly movedRows: number;
+  /** The first rows that are readable, but not as the column declares. */
+  readonly found: readonly FoundRow[];
   /** Every value is an envelope of the primary key in the declared form: the column can turn strict. */
   readonly isStrict: boolean;
 }

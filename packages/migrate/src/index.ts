@@ -2,12 +2,14 @@
 export type {
   ColumnFindings,
   Direction,
+  FoundRow,
   PlaintextRow,
   PoisonRow,
   Progress,
   RunOptions,
   RunReport,
   RunState,
+  UnreadableRow,
 } from "./contract.ts";
 export { cancelRun, listRuns, pauseRun, resumeRun } from "./control.ts";
 export {

@@ -56,7 +56,10 @@ export function groupByTable(columns: readonly EncryptedColumn[]): Target[] {
 }
 
 /** As `RunOptions.sources` names a column. */
-export function qualifiedName({ schema, table }: Target, column: string): string {
+export function qualifiedName(
+  { schema, table }: Pick<Target, "schema" | "table">,
+  column: string,
+): string {
   return [...(schema === undefined ? [] : [schema]), table, column].join(".");
 }
 

@@ -6,10 +6,10 @@ import {
   type EncryptedColumn,
 } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
-import type { ColumnFindings, PoisonRow } from "./contract.ts";
+import type { ColumnFindings, FoundRow, UnreadableRow } from "./contract.ts";
 import { readNext, type ReadRow } from "./read.ts";
 import { refuseUnknownColumns } from "./sources.ts";
-import { describeTable, groupByTable, type Table } from "./table.ts";
+import { describeTable, groupByTable, qualifiedName, type Table } from "./table.ts";
 import type { Cell } from "./rewrite.ts";
 
 export interface VerifyOptions {
@@ -25,7 +25,8 @@ export interface VerifyOptions {
 
 type Counts = { -readonly [Name in keyof ColumnFindings]: ColumnFindings[Name] } & {
   byKey: Record<string, number>;
-  unreadable: PoisonRow[];
+  unreadable: UnreadableRow[];
+  found: FoundRow[];
 };
 
 const MAX_LISTED = 100;
@@ -46,7 +47,7 @@ export async function verifyColumns(
   try {
     for (const target of groupByTable(columns)) {
       const table = await describeTable(client, target, { sources });
-      findings.push(...(await verifyTable(client, table, options)));
+      findings.push(...(await verifyTable(client, { table, others: columns }, options)));
     }
   } finally {
     client.release();
@@ -54,17 +55,24 @@ export async function verifyColumns(
   return findings;
 }
 
+/** A table, and all columns that its values may have come from. */
+interface Scene {
+  readonly table: Table;
+  readonly others: readonly EncryptedColumn[];
+}
+
 async function verifyTable(
   client: ClientBase,
-  table: Table,
+  scene: Scene,
   { batchRows = 1000, signal, onProgress }: VerifyOptions,
 ): Promise<ColumnFindings[]> {
+  const { table } = scene;
   const counts = table.columns.map(emptyCounts);
   let after: readonly string[] | null = null;
   for (let rowsSeen = 0; ;) {
     signal?.throwIfAborted();
     const rows: ReadRow[] = await readNext(client, table, { after, limit: batchRows });
-    countRows(table, rows, counts);
+    countRows(scene, rows, counts);
     rowsSeen += rows.length;
     onProgress?.({ table: table.table, rowsSeen });
     if (rows.length < batchRows) break;
@@ -91,45 +99,92 @@ function emptyCounts({ model, field, table, column, cipher }: EncryptedColumn): 
     indexDrift: cipher.blindIndex && 0,
     unreadable: [],
     unreadableRows: 0,
+    movedRows: 0,
+    found: [],
     isStrict: false,
   };
 }
 
-function countRows(table: Table, rows: readonly ReadRow[], counts: readonly Counts[]): void {
-  table.migrated.forEach(({ column: { column, cipher }, valueAt, tokenAt, sourceAt }, i) => {
+function countRows(
+  { table, others }: Scene,
+  rows: readonly ReadRow[],
+  counts: readonly Counts[],
+): void {
+  table.migrated.forEach(({ column, valueAt, tokenAt, sourceAt }, i) => {
     const found = counts[i] as Counts;
     for (const { key, cells } of rows) {
+      const list = (kind: FoundRow["kind"]): void => {
+        if (found.found.length >= MAX_LISTED) return;
+        found.found.push({ kind, primaryKey: nameKey(table, key) });
+      };
+      const stored = cells[valueAt] as Cell;
+      found.rows++;
       const plain = sourceAt === undefined ? null : (cells[sourceAt] as Cell);
-      if (plain !== null && cells[valueAt] === null) {
+      if (plain !== null && stored === null) {
         // The JSON text "null" is stored as NULL.
-        const isNull = cipher.codec.content === "json" && plain.toString() === "null";
-        found.rows++;
+        const isNull = column.cipher.codec.content === "json" && plain.toString() === "null";
         found[isNull ? "nulls" : "plaintext"]++;
+        if (!isNull) list("plaintext");
         continue;
       }
       const token = tokenAt === undefined ? undefined : (cells[tokenAt] as Cell);
-      const fault = countCell(found, cipher, { stored: cells[valueAt] as Cell, token });
-      if (fault === undefined) continue;
+      const code = countCell(found, column.cipher, { stored, token, list });
+      if (code === undefined) continue;
+      const movedFrom = originOf(stored, column, others);
       found.unreadableRows++;
+      if (movedFrom !== undefined) found.movedRows++;
       if (found.unreadable.length >= MAX_LISTED) continue;
-      const primaryKey = Object.fromEntries(
-        table.primaryKey.map((name, k) => [name, key[k] as string]),
-      );
-      found.unreadable.push({ primaryKey, column, code: fault });
+      const primaryKey = nameKey(table, key);
+      const row = { primaryKey, column: column.column, code };
+      found.unreadable.push(movedFrom === undefined ? row : { ...row, movedFrom });
     }
   });
+}
+
+function nameKey({ primaryKey }: Table, key: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(primaryKey.map((name, k) => [name, key[k] as string]));
+}
+
+/** The column that a value was sealed for, when it is not the one that holds it. */
+function originOf(
+  stored: Cell,
+  here: EncryptedColumn,
+  others: readonly EncryptedColumn[],
+): string | undefined {
+  if (stored === null || parseEnvelope(stored) === undefined) return undefined;
+  const origin = others.find((other) => {
+    if (other === here) return false;
+    try {
+      other.cipher.open(stored);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return origin && qualifiedName(origin, origin.column);
 }
 
 /** The error code of a value that does not open. */
 function countCell(
   counts: Counts,
   cipher: ColumnCipher<unknown>,
-  { stored, token }: { readonly stored: Cell; readonly token: Cell | undefined },
+  {
+    stored,
+    token,
+    list,
+  }: {
+    readonly stored: Cell;
+    readonly token: Cell | undefined;
+    readonly list: (kind: FoundRow["kind"]) => void;
+  },
 ): string | undefined {
-  counts.rows++;
+  const drift = (): void => {
+    counts.indexDrift = (counts.indexDrift ?? 0) + 1;
+    list("index-drift");
+  };
   if (stored === null) {
     counts.nulls++;
-    if (token !== undefined && token !== null) counts.indexDrift = (counts.indexDrift ?? 0) + 1;
+    if (token !== undefined && token !== null) drift();
     return undefined;
   }
   let value: unknown;
@@ -138,23 +193,29 @@ function countCell(
   } catch (error) {
     return (error as { code?: string }).code ?? "ERR_DECRYPT_FAILED";
   }
-  countForm(counts, cipher, stored);
-  if (token !== undefined && token !== cipher.indexToken(value)) {
-    counts.indexDrift = (counts.indexDrift ?? 0) + 1;
-  }
+  const other = countForm(counts, cipher, stored);
+  if (other !== undefined) list(other);
+  if (token !== undefined && token !== cipher.indexToken(value)) drift();
   return undefined;
 }
 
-function countForm(counts: Counts, cipher: ColumnCipher<unknown>, stored: Cell): void {
+/** What is wrong with the form of a value that opens. */
+function countForm(
+  counts: Counts,
+  cipher: ColumnCipher<unknown>,
+  stored: Cell,
+): FoundRow["kind"] | undefined {
   const header = stored === null ? undefined : parseEnvelope(stored)?.header;
   if (header === undefined) {
-    if (cipher.options.legacy === undefined) counts.plaintext++;
-    else counts.legacy++;
-    return;
+    const kind = cipher.options.legacy === undefined ? "plaintext" : "legacy";
+    counts[kind]++;
+    return kind;
   }
   const keyId = formatKeyId(header.keyId);
   counts.byKey[keyId] = (counts.byKey[keyId] ?? 0) + 1;
-  if (header.suite !== cipher.suite) counts.otherForm++;
+  if (header.suite === cipher.suite) return undefined;
+  counts.otherForm++;
+  return "other-form";
 }
 
 function isStrict(counts: Counts, cipher: ColumnCipher<unknown>): boolean {

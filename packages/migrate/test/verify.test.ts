@@ -63,6 +63,14 @@ describe("verifyColumns and the control of runs", () => {
       { primaryKey: { id: "4" }, column: "a", code: "ERR_KEY_UNKNOWN" },
       { primaryKey: { id: "5" }, column: "a", code: "ERR_DECRYPT_FAILED" },
     ]);
+    expect(finding!.found).to.deep.equal([
+      { kind: "plaintext", primaryKey: { id: "2" } },
+      { kind: "index-drift", primaryKey: { id: "6" } },
+    ]);
+    const [known] = await verifyColumns(pool, [accepting, elsewhere]);
+    expect(known).to.include({ unreadableRows: 2, movedRows: 1 });
+    expect(known!.unreadable[1]).to.include({ movedFrom: "t.b" });
+    expect(known!.unreadable[0]).not.to.have.property("movedFrom");
     await database.query("delete from t where id in (4, 5)");
     await migrate(pool, [accepting]);
     const [after] = await verifyColumns(pool, [accepting]);

@@ -101,7 +101,8 @@ export function decodeTags(set: readonly Tag[] = []): Tags {
 
 function foreignPairs({ Metadata = {}, ContentType }: HeadObjectOutput): Record<string, string> {
   const pairs = Object.entries(Metadata).map(([name, value]) => [name.toLowerCase(), value]);
-  const type = ContentType === undefined ? {} : { "content-type": ContentType };
+  const type: Record<string, string> =
+    ContentType === undefined ? {} : { "content-type": ContentType };
   return { ...type, ...(Object.fromEntries(pairs) as Record<string, string>) };
 }
 

@@ -1,0 +1,76 @@
+// Do these keys open this database's data? By the canaries, and by a few values of each column.
+import { EncryptionError, type EncryptedColumn } from "@fieldseal/crypto";
+import { escapeIdentifier, type Pool } from "pg";
+import { readCanaries } from "./canary.ts";
+import type { Check } from "./check.ts";
+import { counted } from "./output.ts";
+import type { Session } from "./session.ts";
+
+export async function dataChecks({ pool, columns }: Session): Promise<Check[]> {
+  return [await canaryCheck(pool), await sampleCheck(pool, columns)];
+}
+
+async function canaryCheck(pool: Pool): Promise<Check> {
+  const name = "key canary";
+  const canaries = await readCanaries(pool);
+  if (canaries.length === 0) {
+    const fix = "fieldseal doctor --canary stores one.";
+    return { name, state: "skipped", detail: "none is stored in this database", fix };
+  }
+  const faults = canaries.filter(({ code }) => code !== undefined);
+  // Of a key that was retired: what it encrypted is gone, and so may it be.
+  const foreign = faults.filter(
+    ({ code }) => code !== "ERR_KEY_DISABLED" && code !== "ERR_KEY_DESTROYED",
+  );
+  if (foreign.length === 0) {
+    const ids = canaries.filter(({ code }) => code === undefined).map(({ keyId }) => keyId);
+    if (ids.length > 0) return { name, state: "ok", detail: `opens with ${ids.join(", ")}` };
+  }
+  const detail = faults
+    .map(({ keyId, code }) => `that of key ${keyId} does not open [${code}]`)
+    .join(", ");
+  const isEveryOne = faults.length === canaries.length;
+  return {
+    name,
+    state: isEveryOne ? "failure" : "warning",
+    detail,
+    fix: isEveryOne
+      ? "These are other keys than this database was encrypted with. Write nothing before that is mended."
+      : "That key is missing. Configure it as a previous key, unless it was retired on purpose.",
+  };
+}
+
+const SAMPLED_VALUES = 20;
+
+async function sampleCheck(pool: Pool, columns: readonly EncryptedColumn[]): Promise<Check> {
+  let opened = 0;
+  const faults: string[] = [];
+  for (const { schema, table, column, cipher } of columns) {
+    const sql = [...(schema === undefined ? [] : [schema]), table].map(escapeIdentifier).join(".");
+    const name = escapeIdentifier(column);
+    const { rows } = await pool.query<{ value: string | Buffer }>(
+      `SELECT ${name} AS value FROM ${sql} WHERE ${name} IS NOT NULL LIMIT ${SAMPLED_VALUES}`,
+    );
+    for (const { value } of rows) {
+      try {
+        cipher.open(value);
+        opened++;
+      } catch (error) {
+        faults.push(
+          `${table}.${column} [${error instanceof EncryptionError ? error.code : "ERR_DECRYPT_FAILED"}]`,
+        );
+        break;
+      }
+    }
+  }
+  const name = "data";
+  if (faults.length > 0) {
+    const detail = `a value does not open: ${faults.join(", ")}`;
+    return { name, state: "failure", detail, fix: "fieldseal verify names the rows." };
+  }
+  const detail =
+    opened === 0
+      ? "no value yet"
+      : `${counted(opened, "value")} of ${counted(columns.length, "column")} opened`;
+  return { name, state: "ok", detail };
+}

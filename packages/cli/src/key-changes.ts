@@ -1,0 +1,166 @@
+// keys list, add, promote, retire. Bytes of keys never reach the terminal; they stand in keyset files of mode 0600.
+import {
+  defaultKeyring,
+  generateRootKey,
+  type Key,
+  type Keyring,
+  type KeyStatus,
+} from "@fieldseal/crypto";
+import type { FieldsealConfig } from "./config.ts";
+import { EXIT } from "./exit.ts";
+import { CommandError } from "./failure.ts";
+import { columnsWithStaleTokens, countKeyUses, type KeyUse, type KeyUses } from "./key-uses.ts";
+import { showVariableSteps, type VariableStep } from "./key-variables.ts";
+import { changeKeyset, readKeyset } from "./keyset-file.ts";
+import { caution, count, counted, good, type Output } from "./output.ts";
+import type { Session } from "./session.ts";
+
+/** The keyset file that is meant; undefined where keys come from variables or from the configuration's own source. */
+export function keysetPath(option: string | undefined): string | undefined {
+  return option ?? (process.env.ENCRYPTION_KEYSET_FILE?.trim() || undefined);
+}
+
+export async function listKeys(
+  path: string | undefined,
+  { config, session }: { readonly config: FieldsealConfig | undefined; readonly session?: Session },
+  output: Output,
+): Promise<number> {
+  const wrapper = config?.keyWrapper ?? session?.keyWrapper;
+  const { keys } =
+    path === undefined ? defaultKeyring() : (await readKeyset(path, wrapper)).keyring;
+  const uses = session && (await countKeyUses(session));
+  output.table([
+    ["key", "status", "since", ...(uses ? ["used by"] : [])],
+    ...keys.map((key) => [
+      key.id,
+      statusText(key),
+      since(key),
+      ...(uses ? [usesText(uses, key)] : []),
+    ]),
+  ]);
+  for (const missing of uses?.unknown ?? []) output.line(caution(`Not counted: ${missing}.`));
+  output.json({
+    keys: keys.map((key) => ({
+      id: key.id,
+      status: key.status,
+      since: key.createdAt?.toISOString() ?? null,
+      ...(uses && { uses: uses.byKey.get(key.id) ?? [] }),
+    })),
+    ...(uses && { notCounted: uses.unknown }),
+  });
+  return EXIT.ok;
+}
+
+function statusText({ status }: Key): string {
+  return status === "primary" ? good(status) : status;
+}
+
+function since({ createdAt }: Key): string {
+  return createdAt?.toISOString().slice(0, 10) ?? "unknown";
+}
+
+function usesText({ byKey }: KeyUses, { id }: Key): string {
+  const uses = byKey.get(id) ?? [];
+  return uses.length === 0 ? "nothing" : uses.map(useText).join(", ");
+}
+
+function useText({ where, kind, count: uses }: KeyUse): string {
+  return kind === "files" ? counted(uses, "stored file") : `${where} (${counted(uses, "value")})`;
+}
+
+export interface KeyCommand {
+  readonly path: string | undefined;
+  readonly config: FieldsealConfig | undefined;
+}
+
+export async function addKey({ path, config }: KeyCommand, output: Output): Promise<number> {
+  if (path === undefined) return explainVariables("add", output);
+  const added = generateRootKey();
+  let before: Keyring | undefined;
+  const after = await changeKeyset({
+    path,
+    wrapper: config?.keyWrapper,
+    change: (keyring) => {
+      before = keyring;
+      return { after: keyring.add(added), added };
+    },
+  });
+  const { id } = after.keys.find((key) => before?.get(key.id) === undefined) as Key;
+  output.line(`Key ${id} was added as enabled: it decrypts, and encrypts nothing yet.`);
+  output.line(`Deploy the keyset everywhere, then: fieldseal keys promote ${id}`);
+  output.json({ id, status: "enabled", path });
+  return EXIT.ok;
+}
+
+export async function promoteKey(
+  id: string,
+  { path, config }: KeyCommand,
+  output: Output,
+): Promise<number> {
+  if (path === undefined) return explainVariables("promote", output);
+  await changeKeyset({
+    path,
+    wrapper: config?.keyWrapper,
+    change: (keyring) => ({ after: keyring.promote(id) }),
+  });
+  output.line(`Key ${id} encrypts from now on. Deploy the keyset, then: fieldseal rotate`);
+  output.json({ id, status: "primary", path });
+  return EXIT.ok;
+}
+
+/** Disables or destroys a key that no value and no stored file needs any more. */
+export async function retireKey(
+  id: string,
+  { path, isDestroyed }: { readonly path: string | undefined; readonly isDestroyed: boolean },
+  { session, output }: { readonly session: Session; readonly output: Output },
+): Promise<number> {
+  const status: KeyStatus = isDestroyed ? "destroyed" : "disabled";
+  const wrapper = session.keyWrapper;
+  const keyring = path === undefined ? defaultKeyring() : (await readKeyset(path, wrapper)).keyring;
+  keyring.setStatus(id, status); // refuses the primary, and keys that are not there, before anything is counted
+  const checked = await refuseWhileUsed(id, session);
+  if (path === undefined) {
+    const entry = keyring.keys.findIndex((key) => key.id === id);
+    output.line(`${checked} Take entry ${entry} out of ENCRYPTION_PREVIOUS_KEYS, and deploy.`);
+    output.json({ id, status: "unused", entryOfPreviousKeys: entry });
+    return EXIT.ok;
+  }
+  await changeKeyset({ path, wrapper, change: (now) => ({ after: now.setStatus(id, status) }) });
+  output.line(`Key ${id} is ${status}. ${checked}`);
+  output.json({ id, status, path });
+  return EXIT.ok;
+}
+
+async function refuseWhileUsed(id: string, session: Session): Promise<string> {
+  const uses = await countKeyUses(session);
+  if (uses.columns === 0 && !uses.hasStorage) {
+    refuse(
+      "The configuration names no column and no storage: nothing shows that the key is unused.",
+    );
+  }
+  const using = uses.byKey.get(id) ?? [];
+  if (using.length > 0) {
+    refuse(`Key ${id} is still used by ${using.map(useText).join(", ")}.`, "fieldseal rotate", {
+      uses: using,
+    });
+  }
+  if (uses.unknown.length > 0)
+    refuse(`It is unknown whether key ${id} is used: ${uses.unknown.join("; ")}.`);
+  const stale = await columnsWithStaleTokens(session);
+  if (stale.length > 0) {
+    refuse(`Key ${id} may still be needed to search ${stale.join(", ")}.`, "fieldseal rotate");
+  }
+  const files = uses.hasStorage
+    ? " and no stored file"
+    : "; stored files were not looked at, because the configuration names no storage";
+  return `No value of ${count(uses.columns)} columns uses it${files}.`;
+}
+
+function refuse(message: string, fix?: string, details?: object): never {
+  throw new CommandError("REFUSED", message, { exitCode: EXIT.findings, fix, details });
+}
+
+function explainVariables(step: VariableStep, output: Output): number {
+  showVariableSteps(step, output);
+  return EXIT.configuration;
+}

@@ -1,0 +1,103 @@
+// Where each key is still needed: columns by what the envelopes name, stored files by theirs.
+import type { EncryptedColumn } from "@fieldseal/crypto";
+import { planMigration, verifyColumns } from "@fieldseal/migrate";
+import type { Session } from "./session.ts";
+
+export interface KeyUse {
+  /** "table.column", or "stored files". */
+  readonly where: string;
+  readonly kind: "values" | "files";
+  readonly count: number;
+}
+
+export interface KeyUses {
+  readonly byKey: ReadonlyMap<string, readonly KeyUse[]>;
+  /** What could not be counted, and why: no key may be called unused because of it. */
+  readonly unknown: readonly string[];
+  readonly columns: number;
+  readonly hasStorage: boolean;
+}
+
+/** Counts in the database; no value is opened or fetched. Of files the envelope alone is read. */
+export async function countKeyUses(session: Session): Promise<KeyUses> {
+  const byKey = new Map<string, KeyUse[]>();
+  const unknown: string[] = [];
+  const add = (keyId: string, use: KeyUse): void => {
+    if (use.count > 0) byKey.set(keyId, [...(byKey.get(keyId) ?? []), use]);
+  };
+  if (session.columns.length > 0) await countColumns(session, add, unknown);
+  if (session.storage !== undefined) await countFiles(session, add, unknown);
+  const { columns, storage } = session;
+  return { byKey, unknown, columns: columns.length, hasStorage: storage !== undefined };
+}
+
+type Add = (keyId: string, use: KeyUse) => void;
+
+async function countColumns(
+  { pool, columns, sources, signal }: Session,
+  add: Add,
+  unknown: string[],
+): Promise<void> {
+  const plan = await planMigration(pool, columns, { exact: true, sampleRows: 1, sources, signal });
+  for (const table of plan.tables) {
+    for (const { column, from } of table.columns) {
+      const where = `${table.table}.${column}`;
+      if (from === undefined) unknown.push(`${where} cannot be read`);
+      const counts = new Map<string, number>();
+      for (const { keyId, values } of from?.envelopes ?? []) {
+        counts.set(keyId, (counts.get(keyId) ?? 0) + values);
+      }
+      const legacyKey = legacyKeyId(columns, table.table, column);
+      if (legacyKey !== undefined && from !== undefined && from.legacy > 0) {
+        counts.set(legacyKey, (counts.get(legacyKey) ?? 0) + from.legacy);
+      }
+      for (const [keyId, count] of counts) add(keyId, { where, kind: "values", count });
+    }
+  }
+}
+
+/** The older layout does not name its key; the declaration does. */
+function legacyKeyId(
+  columns: readonly EncryptedColumn[],
+  table: string,
+  column: string,
+): string | undefined {
+  const declared = columns.find((one) => one.table === table && one.column === column);
+  const legacy = declared?.cipher.options.legacy;
+  return typeof legacy === "object" ? legacy.keyId : undefined;
+}
+
+async function countFiles(
+  { storage, signal }: Session,
+  add: Add,
+  unknown: string[],
+): Promise<void> {
+  const counts = new Map<string, number>();
+  let unreadable = 0;
+  for await (const { keyId, state } of storage?.verify({ depth: "envelope", signal }) ?? []) {
+    if (keyId !== undefined) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
+    else if (state === "unreadable" || state === "damaged") unreadable++;
+  }
+  for (const [keyId, count] of counts) add(keyId, { where: "stored files", kind: "files", count });
+  if (unreadable > 0) unknown.push(`${unreadable} stored files do not say which key they need`);
+}
+
+/** Search tokens do not name their key: those that are not of the primary one may be of any other. */
+export async function columnsWithStaleTokens({
+  pool,
+  columns,
+  sources,
+  signal,
+}: Session): Promise<string[]> {
+  const indexed = columns.filter(({ cipher }) => cipher.blindIndex !== undefined);
+  if (indexed.length === 0) return [];
+  const ofIndexed = Object.fromEntries(
+    Object.entries(sources).filter(([name]) =>
+      indexed.some((one) => name.endsWith(`${one.table}.${one.column}`)),
+    ),
+  );
+  const findings = await verifyColumns(pool, indexed, { sources: ofIndexed, signal });
+  return findings
+    .filter(({ indexDrift = 0 }) => indexDrift > 0)
+    .map(({ table, column, indexDrift }) => `${table}.${column} (${indexDrift} search tokens)`);
+}

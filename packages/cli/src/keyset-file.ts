@@ -1,0 +1,209 @@
+// Keyset files: read, made, and changed by one process at a time. A reader sees the old file or the new one, never a part.
+import {
+  chownSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ConfigError,
+  keyringFromKeysetFile,
+  loadKeyring,
+  parseKeyset,
+  wrappedKeysetSource,
+  wrapKeyset,
+  Keyring,
+  type KeysetEntry,
+  type KeysetJson,
+  type KeyWrapper,
+} from "@fieldseal/crypto";
+import { exportKeyset } from "@fieldseal/crypto/unsafe";
+
+export interface OpenKeyset {
+  readonly keyset: KeysetJson;
+  readonly keyring: Keyring;
+  readonly isWrapped: boolean;
+}
+
+/** @throws {@link ConfigError} `ERR_CONFIG_KEY_FILE` when it is wrapped and the configuration names no keyWrapper */
+export async function readKeyset(path: string, wrapper?: KeyWrapper): Promise<OpenKeyset> {
+  const text = read(path);
+  const keyset = parseKeyset(text, path);
+  const isWrapped = keyset.keys.some((entry) => entry.wrapped !== undefined);
+  if (!isWrapped) return { keyset, keyring: keyringFromKeysetFile(path), isWrapped };
+  if (wrapper === undefined) {
+    throw new ConfigError(
+      "ERR_CONFIG_KEY_FILE",
+      `The keys of ${path} are wrapped. Name the service that unwraps them: keyWrapper in the configuration file.`,
+    );
+  }
+  const keyring = await loadKeyring(wrappedKeysetSource({ json: text, wrapper }));
+  return { keyset, keyring, isWrapped };
+}
+
+export interface KeysetChange {
+  readonly path: string;
+  readonly wrapper: KeyWrapper | undefined;
+  /** The keyring as it is to be; `added` is its new key, if it has one. */
+  readonly change: (before: Keyring) => { readonly after: Keyring; readonly added?: string };
+}
+
+/** Changes a keyset file. Entries that stay keep their bytes; nothing is unwrapped and wrapped anew. */
+export async function changeKeyset({ path, wrapper, change }: KeysetChange): Promise<Keyring> {
+  const file = realpathSync(existing(path)); // a link is kept, and what it leads to is changed
+  const unlock = await lock(file);
+  try {
+    const { keyset, keyring, isWrapped } = await readKeyset(file, wrapper);
+    const { after, added } = change(keyring);
+    const entries = keyset.keys.map((entry) => withStatusOf(entry, after));
+    if (added !== undefined) {
+      const entry = await entryOf(added, isWrapped ? wrapper : undefined);
+      entries.push(withStatusOf(entry, after));
+    }
+    replace(file, formatKeyset({ ...keyset, keys: entries }));
+    return after;
+  } finally {
+    unlock();
+  }
+}
+
+/** A keyset of one new key. */
+export async function writeNewKeyset(
+  path: string,
+  { key, wrapper }: { readonly key: string; readonly wrapper: KeyWrapper | undefined },
+): Promise<void> {
+  const { id } = Keyring.fromKey(key).primary;
+  const entry = { ...(await entryOf(key, wrapper)), createdAt: new Date().toISOString() };
+  writeNew(path, formatKeyset({ format: "fieldseal-keyset/1", keys: [{ ...entry, id }] }));
+}
+
+/** A file that others cannot read, and that was not there. */
+export function writeNew(path: string, content: string): void {
+  try {
+    write(path, content);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === "EEXIST"
+        ? "exists, and may hold a key that is in use. Choose another name or move it away."
+        : `cannot be written (${code}).`;
+    throw new ConfigError("ERR_CONFIG_KEY_FILE", `${path} ${reason}`);
+  }
+}
+
+async function entryOf(key: string, wrapper: KeyWrapper | undefined): Promise<KeysetEntry> {
+  const keyring = Keyring.fromKey(key);
+  const keyset = wrapper === undefined ? exportKeyset(keyring) : await wrapKeyset(keyring, wrapper);
+  return keyset.keys[0] as KeysetEntry;
+}
+
+function withStatusOf({ key, wrapped, ...entry }: KeysetEntry, keyring: Keyring): KeysetEntry {
+  const { status = entry.status, createdAt } = keyring.get(entry.id) ?? {};
+  const plain = {
+    ...entry,
+    status,
+    ...(createdAt !== undefined && { createdAt: createdAt.toISOString() }),
+  };
+  if (status === "destroyed") return plain;
+  return { ...plain, ...(key !== undefined && { key }), ...(wrapped !== undefined && { wrapped }) };
+}
+
+function formatKeyset(keyset: KeysetJson): string {
+  return `${JSON.stringify(keyset, null, 2)}\n`;
+}
+
+const LOCK_TRIES = 50;
+const LOCK_WAIT_MS = 100;
+
+/** Never taken by force: a lock that a dead process left is removed by whoever knows that it is dead. */
+async function lock(file: string): Promise<() => void> {
+  const path = `${file}.lock`;
+  for (let tries = 1; ; tries++) {
+    try {
+      write(path, `process ${process.pid} on ${hostname()}\n`);
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EEXIST") throw unreadable(path, error);
+      if (tries < LOCK_TRIES) {
+        await sleep(LOCK_WAIT_MS);
+        continue;
+      }
+    }
+    const owner = read(path).trim();
+    throw new ConfigError(
+      "ERR_CONFIG_KEY_FILE",
+      `${file} is being changed by ${owner}. If that process is gone, remove ${path} and try again.`,
+    );
+  }
+}
+
+/** Old content or new, whenever the machine stops; the owner stays, so that the application can still read it. */
+function replace(file: string, content: string): void {
+  const temporary = `${file}.${process.pid}.new`;
+  const { uid, gid } = statSync(file);
+  try {
+    write(temporary, content);
+    if (uid !== process.getuid?.() || gid !== process.getgid?.()) chownSync(temporary, uid, gid);
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw unreadable(file, error);
+  }
+  syncFolder(dirname(file));
+}
+
+function write(path: string, content: string): void {
+  const file = openSync(path, "wx", 0o600);
+  try {
+    writeSync(file, content);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The new name survives a power failure only once its folder is on the disk; not every system can. */
+function syncFolder(path: string): void {
+  if (process.platform === "win32") return;
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+function existing(path: string): string {
+  try {
+    statSync(path);
+    return path;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): ConfigError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new ConfigError(
+    "ERR_CONFIG_KEY_FILE",
+    `${path} cannot be used: ${code ?? "unknown reason"}.`,
+  );
+}

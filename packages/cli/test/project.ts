@@ -1,0 +1,92 @@
+// A folder with a configuration and a database of its own, in which the command is started as a user starts it.
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { generateRootKey, Keyring } from "@fieldseal/crypto";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+
+const command = fileURLToPath(new URL("../src/fieldseal.ts", import.meta.url));
+const NODE = ["--conditions=@fieldseal/source", "--no-warnings", command];
+/** For configurations: the packages lie elsewhere than their folder. */
+export const specifier = (name: string): string => JSON.stringify(import.meta.resolve(name));
+
+export interface Result {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface Environment {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+export interface Project {
+  readonly database: TestDatabase;
+  readonly folder: string;
+  readonly key: string;
+  readonly keyring: Keyring;
+  /** All that was printed so far. */
+  readonly printed: string[];
+  path(name: string): string;
+  write(name: string, content: string): void;
+  fieldseal(parameters: readonly string[], environment?: Environment): Promise<Result>;
+  /** For signals and pipes. */
+  start(parameters: readonly string[], environment?: Environment): ChildProcess;
+  remove(): Promise<void>;
+}
+
+/** The configuration of one text column that still takes plaintext: users.email. */
+export const USERS_CONFIG = `
+import { ColumnCipher, textCodec } from ${specifier("@fieldseal/crypto")};
+const cipher = new ColumnCipher({ codec: textCodec, label: "User.email",
+  options: { plaintext: "accept" }, defaultContext: { table: "users", column: "email" } });
+export const columns = [{ model: "User", field: "email", schema: undefined, table: "users",
+  column: "email", primaryKey: ["id"], isNullable: true, cipher }];
+export default { columns: () => columns };
+`;
+
+export async function createProject(): Promise<Project> {
+  const database = await createTestDatabase({ name: "cli" });
+  const folder = mkdtempSync(join(tmpdir(), "fieldseal-"));
+  const key = generateRootKey();
+  const printed: string[] = [];
+  const environmentOf = (env: Environment["env"] = {}): NodeJS.ProcessEnv => ({
+    PATH: process.env.PATH,
+    DATABASE_URL: database.url,
+    ENCRYPTION_KEY: key,
+    ...env,
+  });
+  const path = (name: string): string => join(folder, name);
+  return {
+    database,
+    folder,
+    key,
+    keyring: Keyring.fromKey(key),
+    printed,
+    path,
+    write: (name, content) => writeFileSync(path(name), content, { mode: 0o600 }),
+    fieldseal: (parameters, { env, input = "" } = {}) =>
+      new Promise((resolve) => {
+        const options = { cwd: folder, env: environmentOf(env) };
+        const end = (error: Error | null, out: string, err: string): void => {
+          printed.push(out, err);
+          const { code = 0 } = (error ?? {}) as { readonly code?: number };
+          resolve({ code, out, err });
+        };
+        execFile(process.execPath, [...NODE, ...parameters], options, end).stdin!.end(input);
+      }),
+    start: (parameters, { env } = {}) =>
+      spawn(process.execPath, [...NODE, ...parameters], { cwd: folder, env: environmentOf(env) }),
+    remove: async () => {
+      rmSync(folder, { recursive: true });
+      await database.drop();
+    },
+  };
+}
+
+export function json({ out }: Result): unknown {
+  return JSON.parse(out);
+}
