@@ -201,11 +201,13 @@ export class ColumnCipher<T> {
 
   /** Whether the blind index treats two values as one: filters the false positives of short tokens. */
   indexMatches(a: T, b: T): boolean {
-    const index = this.#requireIndex();
-    const [first, second] = [a, b].map((value) =>
-      index.normalize(this.codec.encode(value, this.label)),
-    );
-    return Buffer.from(first as string).equals(Buffer.from(second as string));
+    return this.indexForm(a) === this.indexForm(b);
+  }
+
+  /** What the blind index makes of a value before it is hashed; the same text for values that it treats as one. */
+  indexForm(value: T): string {
+    const form = this.#requireIndex().normalize(this.codec.encode(value, this.label));
+    return typeof form === "string" ? form : Buffer.from(form).toString("latin1");
   }
 
   #requireIndex(): BlindIndex {

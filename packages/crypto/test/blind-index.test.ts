@@ -94,6 +94,13 @@ describe("a blind index", () => {
     expect(cipher.indexMatches(" ADA@example.org", "ada@example.org ")).to.equal(true);
   });
 
+  it("gives the form that it compares: one for all values that count as the same", () => {
+    const text = textColumn(keyring, indexed({ normalize: "email" }));
+    expect(text.indexForm(" ADA@example.org")).to.equal("ada@example.org");
+    const bytes = columnOf(bytesCodec, keyring, indexed());
+    expect(bytes.indexForm(Buffer.from([0, 255]))).to.equal("\0\xff");
+  });
+
   it("refuses options that make no sense", () => {
     const refused: Partial<Record<keyof BlindIndexOptions, unknown>>[] = [
       { bits: 3 },

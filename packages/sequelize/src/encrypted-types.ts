@@ -12,7 +12,8 @@ import {
 import type { AbstractDataType, AbstractDataTypeConstructor } from "sequelize";
 import { cipherOf, ENCRYPTED_TYPE, type EncryptedTypeInstance } from "./installation.ts";
 import { Sealed } from "./sealed.ts";
-import { dialectTypesOf, RawAbstract, type TypeContext } from "./sequelize-internals.ts";
+import { type TypeContext } from "./query-internals.ts";
+import { dialectTypesOf, RawAbstract } from "./sequelize-internals.ts";
 
 /** SQL types that hold a base64 text or bytes of any length. */
 const SQL_TYPES: Record<string, Record<StorageForm, string>> = {

@@ -1,6 +1,5 @@
 // What a model needs once it is defined: shapes that cannot work are refused, defaults stay out of the schema,
 // blind indexes get their column, and instances print without their secrets.
-import { ConfigError } from "@fieldseal/crypto";
 import { inspect, type InspectOptionsStylized } from "node:util";
 import { DataTypes } from "sequelize";
 import {
@@ -9,8 +8,16 @@ import {
   isEncryptedType,
   type EncryptedAttribute,
 } from "./installation.ts";
+import { namedAttribute } from "./column-paths.ts";
 import { redactedErrorsOf } from "./redaction.ts";
-import type { Attribute, ModelClass } from "./sequelize-internals.ts";
+import { refuseUniqueness, unsupported } from "./schema-guard.ts";
+import { isJoinable } from "./search.ts";
+import {
+  onAssociated,
+  type AssociationColumns,
+  type Attribute,
+  type ModelClass,
+} from "./sequelize-internals.ts";
 
 const prepared = new WeakSet<ModelClass>();
 /** Companion columns that we added: no part of the model as its author wrote it. */
@@ -22,10 +29,11 @@ export function isHiddenColumn(attribute: Attribute): boolean {
 
 export function prepareModel(model: ModelClass): void {
   if (prepared.has(model)) return;
+  prepared.add(model);
   refuseArrays(model);
+  onAssociated(model, refuseAssociation);
   const attributes = encryptedAttributes(model);
   if (attributes.length === 0) return;
-  prepared.add(model);
   for (const attribute of attributes) {
     refuseShape(attribute);
     keepDefaultOutOfSchema(attribute);
@@ -47,8 +55,7 @@ function refuseArrays(model: ModelClass): void {
       typeof item === "function" && isEncryptedType(new (item as new () => unknown)());
     if (isEncryptedType(item) || isEncryptedClass) {
       unsupported(
-        model,
-        fieldName,
+        { Model: model, fieldName },
         "is an array of encrypted values. Use EncryptedJSONType for the whole array",
       );
     }
@@ -56,27 +63,43 @@ function refuseArrays(model: ModelClass): void {
 }
 
 function refuseShape(attribute: EncryptedAttribute): void {
-  const { Model: model, fieldName } = attribute;
   if (attribute.primaryKey === true) {
     unsupported(
-      model,
-      fieldName,
+      attribute,
       "is an encrypted primary key. Use a surrogate key and a deterministic column",
     );
   }
   if (attribute.references !== undefined) {
-    unsupported(model, fieldName, "is an encrypted foreign key. Refer to a surrogate key");
+    unsupported(attribute, "is an encrypted foreign key. Refer to a surrogate key");
   }
   if (
     attribute.unique !== undefined &&
     attribute.unique !== false &&
     !cipherOf(attribute).isDeterministic
   ) {
+    refuseUniqueness(attribute);
+  }
+}
+
+/** A join compares what is stored: equal for equal values only where both columns are deterministic in one context. */
+export function refuseAssociation(association: AssociationColumns): void {
+  const { source, target, foreignKey, sourceKey, targetKey, options } = association;
+  const isBelongsTo = association.associationType === "BelongsTo";
+  const key =
+    foreignKey === undefined
+      ? undefined
+      : namedAttribute(isBelongsTo ? source : target, foreignKey);
+  const referred = isBelongsTo
+    ? targetKey && namedAttribute(target, targetKey)
+    : sourceKey && namedAttribute(source, sourceKey);
+  const encrypted = key ?? (referred || undefined);
+  if (!encrypted) return;
+  const isJoined = key && referred && isJoinable(key, referred) && options.constraints === false;
+  if (!isJoined) {
     unsupported(
-      model,
-      fieldName,
-      "is unique, but equal values are stored different. Declare it deterministic, or make the column of a 256-bit " +
-        "blindIndex unique",
+      encrypted,
+      "joins an association, but equal values are stored different. Refer to a surrogate key, or declare both columns " +
+        "deterministic with one context and the association with constraints: false",
     );
   }
 }
@@ -93,8 +116,14 @@ function addIndexColumn(attribute: EncryptedAttribute): void {
   const model = attribute.Model;
   const column = cipherOf(attribute).blindIndex?.column;
   if (column === undefined) return;
-  const declared = model.rawAttributes[column] ?? model.fieldRawAttributesMap[column];
-  if (declared !== undefined) return;
+  const byName = model.rawAttributes[column];
+  if (byName !== undefined && byName.field !== column) {
+    unsupported(
+      attribute,
+      `has blindIndex.column "${column}", which is an attribute stored in column "${byName.field}". Name the column`,
+    );
+  }
+  if (byName !== undefined || model.fieldRawAttributesMap[column] !== undefined) return;
   const added = {
     type: new DataTypes.TEXT(),
     field: column,
@@ -108,14 +137,18 @@ function addIndexColumn(attribute: EncryptedAttribute): void {
 
 /** Sequelize looks attributes up by either name; where one's name is another's column it may take the wrong type. */
 function refuseSwappedNames(model: ModelClass, attributes: readonly EncryptedAttribute[]): void {
-  for (const { field, fieldName } of attributes) {
+  for (const attribute of attributes) {
+    const { field, fieldName } = attribute;
     const other = model.rawAttributes[field];
-    if (other !== undefined && other.fieldName !== fieldName) {
+    if (other !== undefined && other !== attribute) {
       unsupported(
-        model,
-        fieldName,
+        attribute,
         `is stored in column "${field}", which is the name of another attribute. Rename one`,
       );
+    }
+    const holder = model.fieldRawAttributesMap[fieldName];
+    if (holder !== undefined && holder !== attribute) {
+      unsupported(attribute, `has the name of the column of ${holder.fieldName}. Rename one`);
     }
   }
 }
@@ -156,7 +189,3 @@ function printRedacted(model: ModelClass): void {
 
 /** Prints without quotes. */
 const ENCRYPTED = { [inspect.custom]: () => "[encrypted]" };
-
-function unsupported(model: ModelClass, fieldName: string, problem: string): never {
-  throw new ConfigError("ERR_CONFIG_UNSUPPORTED", `${model.name}.${fieldName} ${problem}.`);
-}

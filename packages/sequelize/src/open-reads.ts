@@ -2,30 +2,41 @@
 // built of it. So everything after (instances, raw results, hooks, virtuals, toJSON) sees a plain column.
 import { DecryptError, KeyError, type ColumnCipher, type StoredInput } from "@fieldseal/crypto";
 import { QueryTypes, Utils } from "sequelize";
+import { attributeAtPath, attributeInExpression } from "./column-paths.ts";
 import {
   cipherOf,
   encryptedAttributes,
   isEncrypted,
   type EncryptedAttribute,
 } from "./installation.ts";
+import { rowsAsExpected } from "./found-rows.ts";
 import { isHiddenColumn } from "./model-setup.ts";
 import {
+  EXPECTED,
   WRITTEN,
-  type ModelClass,
+  type IncludeNode,
   type Query,
   type Row,
   type SelectNode,
-} from "./sequelize-internals.ts";
+} from "./query-internals.ts";
+import { type Attribute, type ModelClass } from "./sequelize-internals.ts";
 
-/** Decrypts a result in place. */
-export function openRows(query: Query, rows: readonly Row[]): void {
+/** Decrypts a result in place; returns the rows that hold what was searched for. */
+export function openRows(query: Query, rows: Row[]): Row[] {
   const [first] = rows;
-  if (!first || !query.model || typeof first !== "object") return;
+  if (!first || !query.model || typeof first !== "object") return rows;
+  const opened = new Map<string, EncryptedAttribute>();
   for (const key of Object.keys(first)) {
-    const source = sourceOf(query, key);
-    if (source?.kind === "encrypted") openColumn(query, rows, key, source.attribute);
-    if (source?.kind === "hidden") for (const row of rows) delete row[key];
+    const attribute = sourceOf(query, key);
+    if (isEncrypted(attribute)) {
+      openColumn(query, rows, key, attribute);
+      opened.set(key, attribute);
+    } else if (attribute && isHiddenColumn(attribute)) for (const row of rows) delete row[key];
   }
+  const expected = query.options[EXPECTED]?.filter(
+    ({ key, attribute }) => opened.get(key) === attribute,
+  );
+  return expected ? rowsAsExpected(rows, expected) : rows;
 }
 
 function openColumn(
@@ -90,58 +101,51 @@ function withPrimaryKey(error: unknown, query: Query, rows: readonly Row[]): unk
   return error.atRow(Object.fromEntries(names.map((name) => [name, row[name]])));
 }
 
-type Source =
-  | { readonly kind: "encrypted"; readonly attribute: EncryptedAttribute }
-  | { readonly kind: "hidden" }
-  | undefined;
-
-/** Which attribute a result's key comes from; undefined when it is not ours to touch. */
-function sourceOf(query: Query, key: string): Source {
-  let node: SelectNode & { model?: ModelClass } = {
-    ...query.options,
-    ...(query.model && { model: query.model }),
-  };
-  let name = key;
+/** The attribute that a result's key comes from; undefined for an expression, whatever its alias. */
+function sourceOf(query: Query, key: string): Attribute | undefined {
+  const { model, options } = query;
+  const own = selectedAttribute(options, model, key, options.type);
+  if (own || !key.includes(".")) return own;
+  let node: SelectNode = options;
+  let owner = model;
   const parts = key.split(".");
   while (
     parts.length > 1 &&
     node.includeMap &&
     Object.hasOwn(node.includeMap, parts[0] as string)
   ) {
-    node = node.includeMap[parts.shift() as string] as typeof node;
-    name = parts.join(".");
+    const include = node.includeMap[parts.shift() as string] as IncludeNode;
+    [node, owner] = [include, include.model];
   }
-  const { model } = node;
-  if (!model) return undefined;
-  const isSelect = query.options.type === QueryTypes.SELECT && Array.isArray(node.attributes);
-  const column = isSelect ? selectedColumn(node.attributes as readonly unknown[], name) : name;
-  if (column === undefined) return undefined;
-  // A name can be an attribute's or a column's: results of RETURNING and of raw queries have columns.
-  const attribute = isSelect
-    ? (model.rawAttributes[column] ?? model.fieldRawAttributesMap[column])
-    : (model.fieldRawAttributesMap[column] ?? model.rawAttributes[column]);
-  if (isEncrypted(attribute)) return { kind: "encrypted", attribute };
-  return attribute && isHiddenColumn(attribute) ? { kind: "hidden" } : undefined;
+  return node === options
+    ? undefined
+    : selectedAttribute(node, owner, parts.join("."), options.type);
 }
 
-/** The attribute or column behind a name in a SELECT list; undefined for an expression, whatever its alias. */
-function selectedColumn(attributes: readonly unknown[], name: string): string | undefined {
-  for (const entry of attributes) {
-    if (entry === name) return name;
-    if (!Array.isArray(entry) || entry[1] !== name) continue;
-    const [source]: unknown[] = entry;
-    if (typeof source === "string") return source;
-    if (source instanceof Utils.Col) return columnName(source);
-    return undefined;
+/** What a name in the result of a SELECT list means; without such a list it is a column's name, or an attribute's. */
+function selectedAttribute(
+  { attributes, fieldMap }: SelectNode & { readonly fieldMap?: Readonly<Record<string, string>> },
+  model: ModelClass | undefined,
+  name: string,
+  type: string | undefined,
+): Attribute | undefined {
+  if (!model) return undefined;
+  if (type !== QueryTypes.SELECT || !Array.isArray(attributes)) {
+    const mapped = fieldMap && Object.hasOwn(fieldMap, name) ? (fieldMap[name] as string) : name;
+    return model.fieldRawAttributesMap[name] ?? model.rawAttributes[mapped];
+  }
+  for (const entry of attributes as readonly unknown[]) {
+    const [source, alias] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
+    if (alias !== name) continue;
+    if (typeof source === "string")
+      return (
+        model.rawAttributes[source] ??
+        model.fieldRawAttributesMap[source] ??
+        attributeAtPath(source, model)
+      );
+    return source instanceof Utils.Col ? attributeInExpression(source, model) : undefined;
   }
   return undefined;
-}
-
-/** `col("User.email")` names a column by its last part. */
-export function columnName(column: object): string {
-  return String((column as { col: unknown }).col)
-    .split(".")
-    .pop() as string;
 }
 
 /**

@@ -1,8 +1,8 @@
 // For SQL that Sequelize does not build: seal values before it, open them after it.
 import { ConfigError, type Stored, type StoredInput } from "@fieldseal/crypto";
 import type { Model, ModelStatic } from "sequelize";
+import { namedAttribute } from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
-import { namedAttribute } from "./search.ts";
 import type { ModelClass } from "./sequelize-internals.ts";
 
 /**

@@ -4,13 +4,8 @@ import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { Utils } from "sequelize";
 import { cipherOf, isEncrypted, type EncryptedAttribute } from "./installation.ts";
 import { Sealed } from "./sealed.ts";
-import {
-  WRITTEN,
-  type Attribute,
-  type Values,
-  type WriteOptions,
-  type WrittenValue,
-} from "./sequelize-internals.ts";
+import { WRITTEN, type Values, type WriteOptions, type WrittenValue } from "./query-internals.ts";
+import { type Attribute } from "./sequelize-internals.ts";
 
 /** Rows by column name, ready for the query generator; what was sealed is noted in `options`. */
 export function sealRows(
@@ -23,6 +18,7 @@ export function sealRows(
   const written = new Map<string, WrittenValue[]>();
   for (const attribute of columns) {
     const holders = rows.flatMap((row, i) => (Object.hasOwn(row, attribute.field) ? [i] : []));
+    refuseAttributeNames(attribute, rows);
     if (holders.length > 0)
       written.set(attribute.field, sealColumn(attribute, holders, rows, sealed));
   }
@@ -60,6 +56,18 @@ function sealColumn(
     written[row] = { stored: value, plain: plain[i] };
   });
   return written;
+}
+
+/** queryInterface takes columns. By the attribute's name the value would go to the database, and into its log, as it is. */
+function refuseAttributeNames(
+  { field, fieldName, Model: model }: EncryptedAttribute,
+  rows: readonly Values[],
+): void {
+  if (field === fieldName || !rows.some((row) => Object.hasOwn(row, fieldName))) return;
+  throw new UnsupportedQueryError(
+    `${model.name}.${fieldName} is encrypted and stored in column "${field}": name the column here.`,
+    { model: model.name, field: fieldName },
+  );
 }
 
 /** `literal()`, `fn()` and the like would be stored as the database computes them: unencrypted. */

@@ -2,10 +2,18 @@
 // (blind indexes) under every live key; anything else is refused, because it would silently find nothing.
 import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { Op, Utils } from "sequelize";
+import {
+  attributeAtPath,
+  attributeInExpression,
+  attributeOfName,
+  columnPath,
+  isPlainObject,
+  namedAttribute,
+} from "./column-paths.ts";
 import { cipherOf, isEncrypted, type EncryptedAttribute } from "./installation.ts";
-import { columnName } from "./open-reads.ts";
 import { Sealed } from "./sealed.ts";
-import type { ModelClass, WhereOptions } from "./sequelize-internals.ts";
+import type { WhereOptions } from "./query-internals.ts";
+import type { ModelClass } from "./sequelize-internals.ts";
 
 /** A condition in the generator's terms: which key to compare with what. */
 export interface Condition {
@@ -24,12 +32,16 @@ export function searchCondition(
   options: WhereOptions,
 ): Condition | undefined {
   const attribute = attributeOfKey(key, options);
-  if (attribute === undefined || value === null || value === undefined) return undefined;
-  if (isJsonPath(key, attribute)) refuse(attribute, "cannot be searched by a JSON path");
+  if (attribute === undefined) {
+    guardOperand(value, options.model);
+    return undefined;
+  }
+  if (value === null || value === undefined) return undefined;
+  if (isPath(key, attribute)) refuse(attribute, "cannot be searched by a path or cast in the key");
   if (value instanceof Sealed || isNesting(value)) return undefined;
   const operations = operationsOf(attribute, value);
   const conditions = operations.map(([operator, operand]) =>
-    termsFor(attribute, operator, operand),
+    termsFor({ attribute, model: options.model }, operator, operand),
   );
   return {
     key: keyFor(attribute, key),
@@ -40,7 +52,22 @@ export function searchCondition(
   };
 }
 
-/** The encrypted attribute that a key of a where object means: `email`, its column, `$author.email$`, `box.label`. */
+/** A plain column can be compared with an encrypted one as little as the other way round. */
+function guardOperand(value: unknown, model: ModelClass | undefined): void {
+  if (value instanceof Utils.SequelizeMethod) {
+    const attribute = attributeInExpression(value, model);
+    if (attribute) refuse(attribute, "cannot be computed with in a condition");
+  }
+  if (!isPlainObject(value)) return;
+  for (const operator of Object.getOwnPropertySymbols(value)) {
+    const operand = value[operator];
+    const attribute = operator === Op.col ? attributeAtPath(String(operand), model) : undefined;
+    if (attribute) refuse(attribute, "cannot be compared with another column");
+    guardOperand(operand, model);
+  }
+}
+
+/** The encrypted attribute that a key of a where object means. */
 export function attributeOfKey(
   key: unknown,
   options: WhereOptions,
@@ -49,36 +76,14 @@ export function attributeOfKey(
   if (key !== null && typeof key === "object" && "_modelAttribute" in key) {
     return isEncrypted(key as never) ? (key as unknown as EncryptedAttribute) : undefined;
   }
-  if (typeof key !== "string" || !options.model) return undefined;
-  if (key.startsWith("$") && key.endsWith("$")) return associatedAttribute(key, options.model);
-  return (
-    namedAttribute(options.model, key) ?? namedAttribute(options.model, key.split(".")[0] as string)
-  );
+  return typeof key === "string" ? attributeOfName(key, options.model) : undefined;
 }
 
-export function namedAttribute(
-  model: ModelClass | undefined,
-  name: string,
-): EncryptedAttribute | undefined {
-  const attribute = model?.rawAttributes[name] ?? model?.fieldRawAttributesMap[name];
-  return isEncrypted(attribute) ? attribute : undefined;
-}
-
-function associatedAttribute(key: string, root: ModelClass): EncryptedAttribute | undefined {
-  const path = key.slice(1, -1).split(".");
-  const name = path.pop() as string;
-  let model: ModelClass | undefined = root;
-  for (const step of path) {
-    // "$User.email$" names the root model itself.
-    model = model?.associations[step]?.target ?? (step === model?.name ? model : undefined);
-  }
-  return namedAttribute(model, name);
-}
-
-/** Whether a key reaches into an attribute: `box.label`. */
-export function isJsonPath(key: unknown, attribute: EncryptedAttribute): boolean {
-  if (typeof key !== "string" || key.startsWith("$")) return false;
-  return key.includes(".") && namedAttribute(attribute.Model, key) === undefined;
+/** Whether a key says more than a name: `box.label`, `email::text`. `$author.email$` is Sequelize's way to name. */
+export function isPath(key: unknown, attribute: EncryptedAttribute): boolean {
+  if (typeof key !== "string") return false;
+  const name = key.startsWith("$") ? key.slice(1, -1).split(".").pop() : key;
+  return namedAttribute(attribute.Model, name as string) !== attribute;
 }
 
 /** `{ [Op.or]: [...] }` and `{ [Op.and]: [...] }`: Sequelize comes back with each part. */
@@ -89,40 +94,80 @@ function isNesting(value: unknown): boolean {
 type Operation = readonly [operator: symbol, operand: unknown];
 
 function operationsOf(attribute: EncryptedAttribute, value: unknown): readonly Operation[] {
-  const isValue = !isPlainObject(value) || Object.getOwnPropertySymbols(value).length === 0;
-  if (!isValue) {
+  if (isPlainObject(value) && Object.getOwnPropertySymbols(value).length > 0) {
     if (Object.keys(value).length > 0) refuse(attribute, "cannot be compared by named operators");
     return Object.getOwnPropertySymbols(value).map(
       (operator) => [operator, value[operator]] as const,
     );
   }
-  return [[Array.isArray(value) && attribute.type.codec.content !== "json" ? Op.in : Op.eq, value]];
+  if (hasOperatorInside(value))
+    refuse(attribute, "cannot be compared by operators inside its value");
+  return [[isList(attribute, value) ? Op.in : Op.eq, value]];
 }
 
-function termsFor(
-  attribute: EncryptedAttribute,
-  operator: symbol,
-  operand: unknown,
-): [symbol, unknown] {
+/** `{ box: { label: { [Op.eq]: … } } }` */
+function hasOperatorInside(value: unknown): boolean {
+  if (!isPlainObject(value)) return false;
+  return (
+    Object.getOwnPropertySymbols(value).length > 0 || Object.values(value).some(hasOperatorInside)
+  );
+}
+
+/** For JSON an array is a value like any other. */
+export function isList(attribute: EncryptedAttribute, value: unknown): value is unknown[] {
+  return Array.isArray(value) && attribute.type.codec.content !== "json";
+}
+
+interface Compared {
+  readonly attribute: EncryptedAttribute;
+  readonly model: ModelClass | undefined;
+}
+
+function termsFor(compared: Compared, operator: symbol, operand: unknown): [symbol, unknown] {
+  const { attribute } = compared;
   if (operand === null && NULL_OPERATORS.has(operator)) return [operator, null];
-  const isNegated = operator === Op.ne || operator === Op.notIn || operator === Op.not;
-  const isList =
-    operator === Op.in || operator === Op.notIn || (operator === Op.not && Array.isArray(operand));
+  if (isJoin(compared, operator, operand)) return [operator, operand];
+  const isOfMany = takesList(operator, operand);
   if (
     !EQUALITY_OPERATORS.has(operator) ||
     operand instanceof Utils.SequelizeMethod ||
-    (isList && !Array.isArray(operand))
+    (isOfMany && !Array.isArray(operand))
   ) {
     return refuse(attribute, `cannot be compared by ${operator.description ?? "this operator"}`);
   }
-  const values = isList ? (operand as unknown[]) : [operand];
+  const values = isOfMany ? (operand as unknown[]) : [operand];
   if (values.includes(null))
     refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
-  return [isNegated ? Op.notIn : Op.in, values.flatMap((value) => termsOf(attribute, value))];
+  return [
+    isNegation(operator) ? Op.notIn : Op.in,
+    values.flatMap((value) => termsOf(attribute, value)),
+  ];
 }
 
+/** Columns that share a context hold equal ciphertext for equal values: they can be compared with one another. */
+function isJoin({ attribute, model }: Compared, operator: symbol, operand: unknown): boolean {
+  let path: string | undefined;
+  if (operator === Op.col && typeof operand === "string") path = operand;
+  if (JOIN_OPERATORS.has(operator) && operand instanceof Utils.Col) path = columnPath(operand);
+  const other = path === undefined ? undefined : attributeAtPath(path, model);
+  return other !== undefined && isJoinable(attribute, other);
+}
+
+/** Whether two columns store equal values equal. */
+export function isJoinable(one: EncryptedAttribute, other: EncryptedAttribute): boolean {
+  const [a, b] = [cipherOf(one), cipherOf(other)];
+  return (
+    a.isDeterministic &&
+    b.isDeterministic &&
+    a.codec.content === b.codec.content &&
+    a.context.table === b.context.table &&
+    a.context.column === b.context.column
+  );
+}
+
+const JOIN_OPERATORS: ReadonlySet<symbol> = new Set([Op.eq, Op.ne]);
 const NULL_OPERATORS: ReadonlySet<symbol> = new Set([Op.is, Op.not, Op.ne, Op.eq]);
-const EQUALITY_OPERATORS: ReadonlySet<symbol> = new Set([
+export const EQUALITY_OPERATORS: ReadonlySet<symbol> = new Set([
   Op.eq,
   Op.ne,
   Op.in,
@@ -131,7 +176,17 @@ const EQUALITY_OPERATORS: ReadonlySet<symbol> = new Set([
   Op.is,
 ]);
 
+export function isNegation(operator: symbol): boolean {
+  return operator === Op.ne || operator === Op.notIn || operator === Op.not;
+}
+
+export function takesList(operator: symbol, operand: unknown): boolean {
+  if (operator === Op.in || operator === Op.notIn) return true;
+  return operator === Op.not && Array.isArray(operand);
+}
+
 function termsOf(attribute: EncryptedAttribute, value: unknown): unknown[] {
+  if (value instanceof Sealed) return [value]; // of several operators, which Sequelize takes apart and brings back
   const cipher = cipherOf(attribute);
   if (cipher.isDeterministic) return cipher.searchTerms(value).map((stored) => new Sealed(stored));
   if (cipher.blindIndex) return cipher.indexTokens(value);
@@ -139,36 +194,16 @@ function termsOf(attribute: EncryptedAttribute, value: unknown): unknown[] {
 }
 
 /** The companion column takes the place of the attribute in the key. */
-function keyFor(attribute: EncryptedAttribute, key: unknown): unknown {
+export function keyFor(attribute: EncryptedAttribute, key: unknown): unknown {
   const index = cipherOf(attribute).blindIndex;
-  if (index === undefined) {
-    return typeof key === "string" && !key.startsWith("$") ? attribute.field : key;
-  }
-  return typeof key === "string" && key.startsWith("$")
-    ? key.replace(/[^.$]+\$$/, `${index.column}$`)
-    : index.column;
+  if (index) return keyOf(index.column, key);
+  return typeof key === "string" && !key.startsWith("$") ? attribute.field : key;
 }
 
-/** The encrypted attribute that an expression reads: a column in it, or a model's attribute. */
-export function attributeInExpression(
-  expression: unknown,
-  model: ModelClass | undefined,
-): EncryptedAttribute | undefined {
-  if (expression instanceof Utils.Col) return namedAttribute(model, columnName(expression));
-  if (expression instanceof Utils.Cast) {
-    return attributeInExpression((expression as unknown as { val: unknown }).val, model);
-  }
-  if (expression instanceof Utils.Fn) {
-    for (const part of (expression as unknown as { args: unknown[] }).args) {
-      const found = attributeInExpression(part, model);
-      if (found) return found;
-    }
-  }
-  const isAttribute =
-    typeof expression === "object" && expression !== null && "_modelAttribute" in expression;
-  return isAttribute && isEncrypted(expression as never)
-    ? (expression as unknown as EncryptedAttribute)
-    : undefined;
+/** A key like `key`, for another column of the same table. */
+export function keyOf(column: string, key: unknown): string {
+  const isAssociated = typeof key === "string" && key.startsWith("$");
+  return isAssociated ? key.replace(/[^.$]+\$$/, () => `${column}$`) : column;
 }
 
 /** @throws {@link UnsupportedQueryError} always, with the way out that fits the column */
@@ -185,10 +220,4 @@ export function refuse(attribute: EncryptedAttribute, problem: string): never {
       field: fieldName,
     },
   );
-}
-
-function isPlainObject(value: unknown): value is Record<PropertyKey, unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }

@@ -1,24 +1,32 @@
 // Sorting, grouping and computing on ciphertext gives answers that look right and are not: refused.
 import { Utils } from "sequelize";
+import {
+  attributeAtPath,
+  attributeInCondition,
+  attributeInExpression,
+  namedAttribute,
+} from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
-import { attributeInExpression, namedAttribute, refuse } from "./search.ts";
-import type { ModelClass, SelectNode } from "./sequelize-internals.ts";
+import { refuse } from "./search.ts";
+import type { SelectNode } from "./query-internals.ts";
+import type { ModelClass } from "./sequelize-internals.ts";
 
 /** @throws {@link UnsupportedQueryError} naming the attribute */
 export function guardSelect(options: SelectNode, model: ModelClass | undefined): void {
   if (!model) return;
   guardAttributes(options.attributes, model);
-  guardOrder(options.order, model);
-  guardGroup(options.group, model);
-  for (const include of options.include ?? [])
-    guardSelect({ ...include, where: undefined }, include.model);
+  guardOrder(options, model);
+  guardGroup(options, model);
+  guardHaving(options.having, model);
+  for (const include of options.include ?? []) guardSelect(include, include.model);
 }
 
 function guardAttributes(attributes: readonly unknown[] | undefined, model: ModelClass): void {
   if (!Array.isArray(attributes)) return;
   for (const entry of attributes as unknown[]) {
     const expression: unknown = Array.isArray(entry) ? entry[0] : entry;
-    const isComputed = expression instanceof Utils.Fn || expression instanceof Utils.Cast;
+    const isComputed =
+      expression instanceof Utils.SequelizeMethod && !(expression instanceof Utils.Col);
     const attribute = isComputed ? attributeInExpression(expression, model) : undefined;
     if (attribute && !isCount(expression, attribute))
       refuse(attribute, "cannot be computed with in SQL");
@@ -26,7 +34,8 @@ function guardAttributes(attributes: readonly unknown[] | undefined, model: Mode
 }
 
 /** COUNT needs no plaintext; COUNT(DISTINCT …) needs equal values to be equal. */
-function isCount(expression: unknown, attribute: EncryptedAttribute): boolean {
+export function isCount(expression: unknown, attribute: EncryptedAttribute): boolean {
+  if (!(expression instanceof Utils.Fn)) return false;
   const { fn, args } = expression as { readonly fn?: unknown; readonly args?: readonly unknown[] };
   if (typeof fn !== "string" || fn.toUpperCase() !== "COUNT") return false;
   const [counted] = args ?? [];
@@ -36,10 +45,11 @@ function isCount(expression: unknown, attribute: EncryptedAttribute): boolean {
   return counted instanceof Utils.Col || (isDistinct && cipherOf(attribute).isDeterministic);
 }
 
-function guardOrder(order: unknown, model: ModelClass): void {
+function guardOrder({ order, attributes }: SelectNode, model: ModelClass): void {
   if (order === undefined || order === null) return;
   for (const entry of Array.isArray(order) ? order : [order]) {
-    const attribute = orderedAttribute(Array.isArray(entry) ? entry : [entry], model);
+    const path: unknown[] = Array.isArray(entry) ? entry : [entry];
+    const attribute = orderedAttribute(path, model) ?? aliasedAttribute(path[0], attributes, model);
     if (attribute) refuse(attribute, "cannot be sorted by in SQL");
   }
 }
@@ -52,13 +62,11 @@ function orderedAttribute(
   let model: ModelClass | undefined = root;
   for (const step of path) {
     if (typeof step === "string") {
-      const found =
-        model &&
-        (namedAttribute(model, step) ?? namedAttribute(model, step.split(".")[0] as string));
+      const found: EncryptedAttribute | undefined = attributeAtPath(step, model);
       if (found) return found;
       model = model?.associations[step]?.target ?? model;
     } else {
-      const found = attributeInExpression(step, model);
+      const found = isModel(step) ? undefined : attributeInExpression(step, model);
       if (found) return found;
       model = modelOfStep(step) ?? model;
     }
@@ -66,19 +74,51 @@ function orderedAttribute(
   return undefined;
 }
 
+/** An entry of the SELECT list that names the column another way: `["email", "contact"]`, `[col("email"), "contact"]`. */
+function aliasedAttribute(
+  name: unknown,
+  attributes: readonly unknown[] | undefined,
+  model: ModelClass,
+): EncryptedAttribute | undefined {
+  if (typeof name !== "string" || !Array.isArray(attributes)) return undefined;
+  for (const entry of attributes as unknown[]) {
+    if (!Array.isArray(entry) || entry[1] !== name) continue;
+    const [source] = entry as unknown[];
+    return typeof source === "string"
+      ? namedAttribute(model, source)
+      : source instanceof Utils.Col
+        ? attributeInExpression(source, model)
+        : undefined;
+  }
+  return undefined;
+}
+
+function isModel(step: unknown): boolean {
+  return typeof step === "function" && "rawAttributes" in step;
+}
+
+/** A model, an association, or `{ model, as }`. */
 function modelOfStep(step: unknown): ModelClass | undefined {
-  if (typeof step === "function" && "rawAttributes" in step) return step as unknown as ModelClass;
+  if (isModel(step)) return step as ModelClass;
   if (typeof step !== "object" || step === null) return undefined;
   const { target, model } = step as { readonly target?: ModelClass; readonly model?: ModelClass };
   return target ?? model;
 }
 
-function guardGroup(group: unknown, model: ModelClass): void {
+function guardGroup({ group, attributes }: SelectNode, model: ModelClass): void {
   if (group === undefined || group === null) return;
-  for (const entry of Array.isArray(group) ? group : [group]) {
-    const name = typeof entry === "string" ? (entry.split(".").pop() as string) : undefined;
+  for (const entry of Array.isArray(group) ? (group as unknown[]).flat() : [group]) {
     const attribute =
-      name === undefined ? attributeInExpression(entry, model) : namedAttribute(model, name);
+      typeof entry === "string"
+        ? (attributeAtPath(entry, model) ?? aliasedAttribute(entry, attributes, model))
+        : attributeInExpression(entry, model);
     if (attribute) refuse(attribute, "cannot be grouped by in SQL");
   }
+}
+
+/** What stands in HAVING is grouped by, or computed; counts are neither. */
+function guardHaving(having: unknown, model: ModelClass): void {
+  if (having === undefined || having === null || having instanceof Utils.Where) return;
+  const attribute = attributeInCondition(having, model);
+  if (attribute) refuse(attribute, "cannot be compared in HAVING");
 }

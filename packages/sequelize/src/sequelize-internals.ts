@@ -1,6 +1,7 @@
 // Everything of Sequelize that its types do not show, as read from 6.37.8. Other files use these names and no
 // cast of their own; sequelize-internals.test.ts pins what they rely on.
 import { DataTypes, type Sequelize } from "sequelize";
+import type { QueryGenerator, QueryInterface } from "./query-internals.ts";
 
 /** A column definition after `init` (lib/model.js, refreshAttributes). */
 export interface Attribute {
@@ -27,7 +28,7 @@ export interface ModelClass {
   readonly rawAttributes: Record<string, Attribute>;
   readonly fieldRawAttributesMap: Record<string, Attribute>;
   readonly primaryKeys: Record<string, Attribute>;
-  readonly associations: Record<string, { readonly target: ModelClass }>;
+  readonly associations: Record<string, Association>;
   readonly _jsonAttributes: Set<string>;
   _hasJsonAttributes: boolean;
   _schema?: string;
@@ -35,139 +36,12 @@ export interface ModelClass {
   unscoped(): { findAll(options: object): Promise<object[]> };
 }
 
-/** Passed from the query generator to a data type (query-generator.js, escape and format). */
-export interface TypeContext {
-  readonly field?: Attribute;
-  readonly bindParam?: (value: unknown) => string;
-}
+export type Table = string | { readonly tableName: string; readonly schema?: string };
 
-/** `SELECT` options where they nest: the query itself, and each include. */
-export interface SelectNode {
-  attributes?: readonly unknown[];
-  include?: readonly (SelectNode & { model: ModelClass; where?: unknown; as?: string })[];
-  includeMap?: Record<string, SelectNode & { model: ModelClass }>;
-  where?: unknown;
-  order?: unknown;
-  group?: unknown;
-  having?: unknown;
-}
-
-/** One statement on its way (dialects/abstract/query.js). */
-export interface Query {
-  readonly model?: ModelClass;
-  readonly instance?: { dataValues?: Record<string, unknown> };
-  readonly options: SelectNode & {
-    readonly type?: string;
-    readonly raw?: boolean;
-    readonly hasMultiAssociation?: boolean;
-    readonly [WRITTEN]?: WrittenColumns;
-  };
-  handleSelectQuery(rows: Row[]): unknown;
-  run(sql: string, parameters?: unknown): Promise<unknown>;
-}
-
-export type Row = Record<string, unknown>;
-export type Values = Record<string, unknown>;
-
-/** What a statement is about to store, by column: so that RETURNING need not be decrypted again. */
-export const WRITTEN: unique symbol = Symbol("fieldseal: written");
-export type WrittenColumns = ReadonlyMap<string, readonly WrittenValue[]>;
-export interface WrittenValue {
-  readonly stored: string | Buffer | null;
-  readonly plain: unknown;
-}
-
-export interface WriteOptions {
-  [WRITTEN]?: WrittenColumns;
-  model?: ModelClass;
-  updateOnDuplicate?: string[];
-}
-
-export interface WhereOptions {
-  readonly model?: ModelClass;
-  readonly field?: Attribute;
-  readonly prefix?: unknown;
-}
-
-type Table = string | { readonly tableName: string };
-
-export interface QueryGenerator {
-  escape(value: unknown, field?: Attribute, options?: { readonly context?: string }): string;
-  format(
-    value: unknown,
-    field: Attribute | undefined,
-    options: { readonly context?: string },
-    bindParam: (value: unknown) => string,
-  ): string;
-  whereItemQuery(key: unknown, value: unknown, options?: WhereOptions): string;
-  whereItemsQuery(where: unknown, options?: WhereOptions): string;
-  handleSequelizeMethod(
-    method: unknown,
-    tableName?: unknown,
-    factory?: ModelClass,
-    options?: unknown,
-    prepend?: unknown,
-  ): string;
-  selectQuery(tableName: unknown, options: SelectNode, model?: ModelClass): string;
-  insertQuery(
-    table: Table,
-    values: Values,
-    attributes: Record<string, Attribute> | undefined,
-    options: WriteOptions,
-  ): unknown;
-  updateQuery(
-    table: Table,
-    values: Values,
-    where: unknown,
-    options: WriteOptions,
-    attributes?: Record<string, Attribute>,
-  ): unknown;
-  bulkInsertQuery(
-    table: Table,
-    rows: readonly Values[],
-    options: WriteOptions,
-    attributes?: Record<string, Attribute>,
-  ): string;
-  arithmeticQuery(
-    operator: string,
-    table: Table,
-    where: unknown,
-    amounts: Values,
-    extra: Values,
-    options: WriteOptions,
-  ): string;
-}
-
-export interface QueryInterface {
-  select(model: ModelClass | null, table: unknown, options: SelectNode): Promise<unknown>;
-  rawSelect(
-    table: unknown,
-    options: SelectNode,
-    selector: string,
-    model?: ModelClass,
-  ): Promise<unknown>;
-  upsert(
-    table: Table,
-    insert: Values,
-    update: Values,
-    where: unknown,
-    options: WriteOptions,
-  ): Promise<unknown>;
-  bulkUpdate(
-    table: Table,
-    values: Values,
-    where: unknown,
-    options: WriteOptions,
-    attributes?: unknown,
-  ): Promise<unknown>;
-  bulkDelete(
-    table: Table,
-    where: unknown,
-    options: WriteOptions,
-    model?: ModelClass,
-  ): Promise<unknown>;
-  increment(model: ModelClass, table: Table, where: unknown, ...rest: unknown[]): Promise<unknown>;
-  decrement(model: ModelClass, table: Table, where: unknown, ...rest: unknown[]): Promise<unknown>;
+export interface Association {
+  readonly target: ModelClass;
+  /** Of belongsToMany: the model between. */
+  readonly through?: { readonly model: ModelClass };
 }
 
 export function queryGeneratorOf(sequelize: Sequelize): QueryGenerator {
@@ -212,13 +86,6 @@ export function onModelDefined(sequelize: Sequelize, prepare: (model: ModelClass
   };
 }
 
-/** The model over a table; undefined when none is, or several are and it would be a guess. */
-export function modelOfTable(sequelize: Sequelize, table: Table): ModelClass | undefined {
-  const name = typeof table === "string" ? table : table.tableName;
-  const models = modelsOf(sequelize).filter((model) => model.tableName === name);
-  return models.length === 1 ? models[0] : undefined;
-}
-
 export interface AbstractType {
   key: string;
   toSql(): string;
@@ -243,4 +110,49 @@ export function onValidationFailed(
   hook: (instance: { readonly constructor: unknown }, options: unknown, error: unknown) => void,
 ): void {
   sequelize.addHook("validationFailed" as "beforeValidate", hook as never);
+}
+
+const ASSOCIATIONS = ["belongsTo", "hasOne", "hasMany", "belongsToMany"] as const;
+
+/**
+ * Calls back for each association that a model makes; what the callback throws, `belongsTo` and the like throw. The hook
+ * `afterAssociate` runs only where `hooks: true` is among the association's options (lib/associations/mixin.js).
+ */
+export function onAssociated(
+  model: ModelClass,
+  check: (association: AssociationColumns) => void,
+): void {
+  const methods = model as unknown as Record<string, (...rest: unknown[]) => AssociationColumns>;
+  for (const name of ASSOCIATIONS) {
+    const associate = methods[name] as (...rest: unknown[]) => AssociationColumns;
+    methods[name] = function checked(this: unknown, ...rest) {
+      const association = associate.apply(this, rest);
+      check(association);
+      return association;
+    };
+  }
+}
+
+/** The two columns that an association compares (lib/associations/). */
+export interface AssociationColumns {
+  readonly source: ModelClass;
+  readonly target: ModelClass;
+  /** The column that refers, on the source of belongsTo and on the target of the others. */
+  readonly identifierField?: string;
+  readonly foreignKey?: string;
+  readonly associationType: string;
+  /** The column that it refers to: of the target in belongsTo, of the source in the others. */
+  readonly targetKey?: string;
+  readonly sourceKey?: string;
+  readonly options: { readonly constraints?: boolean };
+}
+
+/** The methods as they are now, tied to their owner. */
+export function bound<T extends object>(owner: T): T {
+  return new Proxy(owner, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? (value as () => unknown).bind(target) : value;
+    },
+  });
 }

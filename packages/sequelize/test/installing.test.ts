@@ -128,6 +128,17 @@ describe("fieldseal()", () => {
       { a: { type: EncryptedType, field: "b" }, b: { type: DataTypes.TEXT, field: "a" } },
       "name of another attribute",
     ],
+    "the name of another attribute's column": [
+      { a: { type: EncryptedType, field: "c" }, b: { type: DataTypes.TEXT, field: "a" } },
+      "has the name of the column of b",
+    ],
+    "a companion column under an attribute's name": [
+      {
+        a: EncryptedType({ blindIndex: { column: "aIndex" } }),
+        aIndex: { type: DataTypes.TEXT, field: "a_index" },
+      },
+      'is an attribute stored in column "a_index"',
+    ],
     "an unknown option": [{ a: EncryptedType({ sweet: true } as never) }, 'unknown option "sweet"'],
   };
   for (const [title, [attributes, problem]] of Object.entries(shapes)) {
@@ -140,6 +151,44 @@ describe("fieldseal()", () => {
       await sequelize.close();
     });
   }
+});
+
+describe("associations over encrypted columns", () => {
+  const sequelize = new Sequelize("postgres://nobody@127.0.0.1:1/none", { dialect: "postgres" });
+  fieldseal(sequelize, { keyring: newKeyring() });
+  const shared = (): never =>
+    EncryptedType({ deterministic: true, context: "people.code" }) as never;
+  const One = sequelize.define("One", {
+    ref: EncryptedType,
+    code: shared(),
+    own: EncryptedType({ deterministic: true }),
+  });
+  const Two = sequelize.define("Two", { code: shared(), name: DataTypes.TEXT });
+
+  const shapes: Record<string, () => unknown> = {
+    "belongsTo by an encrypted column": () => One.belongsTo(Two, { foreignKey: "ref" }),
+    "belongsTo a column of another context": () =>
+      One.belongsTo(Two, { foreignKey: "own", targetKey: "code", constraints: false }),
+    "belongsTo with a constraint, which a rotation would break": () =>
+      One.belongsTo(Two, { foreignKey: "code", targetKey: "code" }),
+    "belongsTo from a column that takes over the type": () =>
+      Two.belongsTo(One, { foreignKey: "another", targetKey: "own", constraints: false }),
+    "hasMany by an encrypted column": () => Two.hasMany(One, { foreignKey: "ref" }),
+    "hasOne by an encrypted source key": () =>
+      One.hasOne(Two, { foreignKey: "x", sourceKey: "own", constraints: false }),
+  };
+  for (const [title, associate] of Object.entries(shapes)) {
+    it(`refuses ${title}: the join would find nothing`, () => {
+      expect(associate).to.throw(ConfigError, "joins an association");
+    });
+  }
+
+  it("allows them between deterministic columns of one context, without a constraint", () => {
+    const options = { as: "twoByCode", foreignKey: "code", constraints: false };
+    One.belongsTo(Two, { ...options, targetKey: "code" });
+    Two.hasMany(One, { ...options, as: "onesByCode", sourceKey: "code" });
+    One.belongsTo(Two, { as: "two" });
+  });
 });
 
 describe("the schema that Sequelize makes", () => {
@@ -190,6 +239,20 @@ describe("the schema that Sequelize makes", () => {
       base64: "text",
       rawText: "bytea",
     });
+  });
+
+  it("is altered by the same statements as that of plain columns", async () => {
+    const alter = async (name: string, text: unknown, bytes: unknown): Promise<string> => {
+      const attributes = { text: { type: text, field: "a_text" }, bytes: { type: bytes } };
+      const Model = opened.sequelize.define(name, attributes as never, { underscored: true });
+      await Model.sync();
+      opened.log.length = 0;
+      await Model.sync({ alter: true });
+      return opened.log.join("\n").replaceAll(/plain_ones|sealed_ones/g, "table");
+    };
+    expect(await alter("SealedOne", EncryptedType, EncryptedBinaryType)).to.equal(
+      await alter("PlainOne", DataTypes.TEXT, DataTypes.BLOB),
+    );
   });
 
   it("hides a companion column that nobody declared", async () => {

@@ -1,6 +1,7 @@
 import { countOperations } from "@fieldseal/crypto/testing";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
+import { inspect } from "node:util";
 import { col, fn, QueryTypes, type Options } from "sequelize";
 import { openDatabase, type Opened } from "./database.ts";
 import { ADA, defineModels, type Flavour, type Models } from "./models.ts";
@@ -78,6 +79,25 @@ for (const [title, flavour, options] of variants) {
         rejectOnEmpty: true,
       });
       expect(instance.get("contact")).to.equal(ADA.email);
+    });
+
+    it("an association's column among the parent's attributes", async () => {
+      if (!isQuoted) return;
+      const rows = await models.User.findAll({
+        attributes: ["id", [col("posts.headline"), "heading"], [col("posts.id"), "email"]],
+        include: [{ model: models.Post, as: "posts", attributes: [] }],
+        order: [[col("posts.id"), "ASC"]],
+        raw: true,
+      });
+      expect(rows).to.deep.equal([
+        { id, heading: "First", email: 1 },
+        { id, heading: "Second", email: 2 },
+      ]);
+    });
+
+    it("without hooks", async () => {
+      const [user] = await models.User.findAll({ hooks: false } as never);
+      expect(user?.email).to.equal(ADA.email);
     });
 
     it("a virtual attribute and a scope that name the columns they need", async () => {
@@ -179,6 +199,26 @@ for (const [title, flavour, options] of variants) {
       });
       if (flavour === "encrypted") expect(row?.email_address).to.match(/^9V6h/);
       else expect(row?.email_address).to.equal(ADA.email);
+    });
+
+    it("query() with a model and names of its own", async () => {
+      const [user] = await opened.sequelize.query(
+        "SELECT id, email_address AS contact FROM users",
+        {
+          model: models.User,
+          fieldMap: { contact: "email" },
+        },
+      );
+      expect(user?.email).to.equal(ADA.email);
+    });
+
+    it("RETURNING of statements written by hand", async () => {
+      const update = "UPDATE users SET logins = 0 RETURNING *";
+      for (const type of [QueryTypes.UPDATE, QueryTypes.INSERT, QueryTypes.SELECT]) {
+        const result = await opened.sequelize.query(update, { model: models.User, type } as never);
+        const text = inspect(result, { depth: 9, customInspect: false });
+        expect(text, type).to.include(ADA.email).and.to.not.include("9V6h");
+      }
     });
 
     it("counting, and grouping by ordinary columns", async () => {

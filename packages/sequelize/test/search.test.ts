@@ -18,13 +18,7 @@ import {
   type ModelStatic,
   type Model,
 } from "sequelize";
-import {
-  decryptValue,
-  EncryptedBinaryType,
-  EncryptedType,
-  encryptValue,
-  searchValues,
-} from "../src/index.ts";
+import { decryptValue, EncryptedType, encryptValue, searchValues } from "../src/index.ts";
 import { openDatabase, type Opened } from "./database.ts";
 import { ADA, defineModels, type Models } from "./models.ts";
 
@@ -322,94 +316,4 @@ describe("Sequelize and UNIQUE", () => {
       });
     });
   }
-});
-
-describe("what Sequelize cannot do on ciphertext", () => {
-  let opened: Opened;
-  let models: Models;
-  before(async function () {
-    this.timeout(60_000);
-    opened = await openDatabase(Keyring.fromKey(generateRootKey()));
-    models = defineModels(opened.sequelize, "encrypted");
-    await opened.sequelize.sync();
-    await models.User.create(ADA);
-  });
-  after(() => opened.close());
-
-  const refused: Record<string, () => Promise<unknown>> = {
-    "order by name": () => models.User.findAll({ order: ["email"] }),
-    "order by column and direction": () =>
-      models.User.findAll({ order: [["email_address", "DESC"]] }),
-    "order by col()": () => models.User.findAll({ order: [[col("User.email_address"), "ASC"]] }),
-    "order by fn()": () =>
-      models.User.findAll({ order: [fn("lower", col("email_address"))] as never }),
-    "order by an association's column": () =>
-      models.User.findAll({
-        include: [{ model: models.Post, as: "posts" }],
-        order: [[{ model: models.Post, as: "posts" }, "title", "ASC"]],
-      }),
-    "order in a separate include": () =>
-      models.User.findAll({
-        include: [{ model: models.Post, as: "posts", separate: true, order: [["title", "ASC"]] }],
-      }),
-    "order by a JSON path": () => models.User.findAll({ order: [["profile.city", "ASC"]] }),
-    "group by name": () =>
-      models.User.findAll({ attributes: [[fn("count", col("id")), "n"]], group: "email" }),
-    "group by list": () =>
-      models.User.findAll({
-        attributes: [[fn("count", col("id")), "n"]],
-        group: ["User.email_address"],
-      }),
-    "group by col()": () => models.User.count({ group: [col("email_address") as never] }),
-    max: () => models.User.max("email"),
-    min: () => models.User.min("email"),
-    "a function in the attributes": () =>
-      models.User.findAll({ attributes: [[fn("lower", col("email_address")), "x"]] }),
-    "a cast in the attributes": () =>
-      models.User.findAll({ attributes: [[cast(col("email_address"), "text"), "x"]] }),
-    "COUNT(DISTINCT) of different ciphertexts": () =>
-      models.User.count({ col: "email_address", distinct: true }),
-    "a literal as a value": () =>
-      models.User.create({ ...ADA, email: literal("'x'") as never }, { validate: false }),
-    "a function as a value": () =>
-      models.User.update(
-        { email: fn("lower", "x") as never },
-        { where: { id: 1 }, validate: false },
-      ),
-    "an expression in bulkCreate": () =>
-      models.User.bulkCreate([{ ...ADA, email: literal("'x'") as never }]),
-    "increment of an encrypted column": () =>
-      models.User.increment("email" as never, { where: { id: 1 } }),
-    "a default in a migration": () =>
-      opened.sequelize
-        .getQueryInterface()
-        .addColumn("users", "extra", { type: EncryptedType, defaultValue: "plain" }),
-  };
-  for (const [title, query] of Object.entries(refused)) {
-    it(`refuses ${title}`, async () => {
-      const error = await query().catch((thrown: unknown) => thrown);
-      expect(error, String(error)).to.be.instanceOf(Error);
-      expect(["ERR_QUERY_UNSUPPORTED", "ERR_CONFIG_NOT_INSTALLED"]).to.include(
-        (error as { code: string }).code,
-      );
-    });
-  }
-
-  it("still counts rows, and distinct values where equal ones are equal", async () => {
-    expect(await models.User.count({ col: "email_address" })).to.equal(1);
-    const Code = opened.sequelize.define("Code", { value: EncryptedType({ deterministic: true }) });
-    await Code.sync();
-    await Code.bulkCreate([{ value: "a" }, { value: "a" }, { value: "b" }]);
-    expect(await Code.count({ col: "value", distinct: true })).to.equal(2);
-  });
-
-  it("looks for bytes in a deterministic binary column", async () => {
-    const File = opened.sequelize.define("File", {
-      hash: EncryptedBinaryType({ deterministic: true }),
-    });
-    await File.sync();
-    await File.create({ hash: Buffer.from([0, 255]) });
-    expect(await File.count({ where: { hash: Buffer.from([0, 255]) } })).to.equal(1);
-    expect(await File.count({ where: { hash: [Buffer.from([1])] } })).to.equal(0);
-  });
 });

@@ -6,12 +6,12 @@ import { DataTypes, Sequelize, Utils } from "sequelize";
 import { EncryptedType, fieldseal } from "../src/index.ts";
 import { isEncryptedType } from "../src/installation.ts";
 import {
-  modelOfTable,
   queryGeneratorOf,
   queryInterfaceOf,
   RawAbstract,
   type Attribute,
 } from "../src/sequelize-internals.ts";
+import { modelOfTable } from "../src/table-models.ts";
 import { openDatabase } from "./database.ts";
 
 const offline = (): Sequelize =>

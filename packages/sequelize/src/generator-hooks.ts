@@ -1,0 +1,149 @@
+// The query generator makes SQL of values and conditions: here the ones of encrypted columns become ciphertext and
+// tokens, or are refused.
+import { ConfigError, UnsupportedQueryError } from "@fieldseal/crypto";
+import { Utils, type Sequelize } from "sequelize";
+import { attributeInExpression, namedAttribute } from "./column-paths.ts";
+import { cipherOf, isEncrypted } from "./installation.ts";
+import { refuseConstraint, refuseIndex } from "./schema-guard.ts";
+import { sealRows, withIndexColumns } from "./seal-writes.ts";
+import { Sealed } from "./sealed.ts";
+import { attributeOfKey, refuse, searchCondition } from "./search.ts";
+import { guardSelect, isCount } from "./select-guard.ts";
+import { type IndexOptions, type Values, type WriteOptions } from "./query-internals.ts";
+import { bound, queryGeneratorOf, type Attribute, type ModelClass } from "./sequelize-internals.ts";
+import { modelOfTable } from "./table-models.ts";
+
+export function hookConditions(sequelize: Sequelize): void {
+  const generator = queryGeneratorOf(sequelize);
+  const { escape, format, whereItemQuery, handleSequelizeMethod, selectQuery, arithmeticQuery } =
+    bound(generator);
+
+  generator.whereItemQuery = (key, value, options = {}) => {
+    if (value instanceof Utils.Where) guardWhereExpression(value, options.model);
+    else {
+      const condition = searchCondition(key, value, options);
+      if (condition !== undefined) {
+        // Without `field`: the companion column is not the attribute, and sealed values need no type.
+        const plain = { ...options, field: undefined } as never;
+        return whereItemQuery(condition.key, condition.value, plain);
+      }
+    }
+    return whereItemQuery(key, value, options);
+  };
+  generator.handleSequelizeMethod = (method, tableName, factory, options, prepend) => {
+    if (method instanceof Utils.Where) guardWhereExpression(method, factory);
+    return handleSequelizeMethod(method, tableName, factory, options, prepend);
+  };
+  // The last line: no value of an encrypted column gets into SQL by a way that the above does not know.
+  generator.escape = (value, field, options) => {
+    if (value instanceof Sealed) return escape(value.stored);
+    if (value instanceof Utils.Col) return escape(value);
+    guardLiteral(value, field);
+    return escape(value, field, options);
+  };
+  generator.format = (value, field, options, bindParam) => {
+    if (value instanceof Sealed) return bindParam(value.stored);
+    guardLiteral(value, field);
+    return format(value, field, options, bindParam);
+  };
+  generator.selectQuery = (tableName, options, model) => {
+    guardSelect(options, model);
+    return selectQuery(tableName, options, model);
+  };
+  generator.arithmeticQuery = (operator, table, where, amounts, extra, options) => {
+    const model = modelOfTable(sequelize, table);
+    for (const name of [...Object.keys(amounts), ...Object.keys(extra ?? {})]) {
+      const attribute = namedAttribute(model, name);
+      if (attribute) refuse(attribute, "cannot be incremented");
+    }
+    const condition =
+      where && model ? sequelize.literal(generator.whereItemsQuery(where, { model })) : where;
+    return arithmeticQuery(operator, table, condition, amounts, extra, options);
+  };
+}
+
+function guardWhereExpression(method: object, factory: ModelClass | undefined): void {
+  const { attribute: expression, logic } = method as {
+    readonly attribute: unknown;
+    readonly logic: unknown;
+  };
+  const attribute =
+    attributeInExpression(expression, factory) ??
+    attributeOfKey(expression, factory ? { model: factory } : {});
+  const isAllowed = attribute && (logic === null || isCount(expression, attribute));
+  const refused = isAllowed ? undefined : (attribute ?? attributeInExpression(logic, factory));
+  if (refused) refuse(refused, "cannot be compared by sequelize.where()");
+}
+
+function guardLiteral(value: unknown, field: Attribute | undefined): void {
+  if (value === null || value === undefined || !isEncrypted(field)) return;
+  const { Model: model, fieldName } = field;
+  if ((model as ModelClass | undefined) === undefined) {
+    throw new ConfigError(
+      "ERR_CONFIG_UNSUPPORTED",
+      "A value of an encrypted type without a model would get into SQL, and there is no key for it. Leave defaultValue out " +
+        "of migrations; give queryInterface the attributes of a model.",
+    );
+  }
+  cipherOf(field); // says so if the plugin is missing
+  throw new UnsupportedQueryError(
+    `${model.name}.${fieldName} is encrypted: this statement would put its value into SQL.`,
+    {
+      model: model.name,
+      field: fieldName,
+    },
+  );
+}
+
+export function hookWrites(sequelize: Sequelize): void {
+  const generator = queryGeneratorOf(sequelize);
+  const { insertQuery, updateQuery, bulkInsertQuery } = bound(generator);
+  /** Those of the statement, else those of the table's model: seeds and queryInterface calls bring none. */
+  const attributesFor = (
+    table: never,
+    given: Record<string, Attribute> | undefined,
+  ): Record<string, Attribute> | undefined =>
+    given && Object.keys(given).length > 0 ? given : modelOfTable(sequelize, table)?.rawAttributes;
+  const withIndexes = (
+    options: WriteOptions,
+    attributes: Record<string, Attribute> | undefined,
+  ): void => {
+    const { updateOnDuplicate } = options;
+    if (updateOnDuplicate)
+      options.updateOnDuplicate = withIndexColumns(updateOnDuplicate, attributes);
+  };
+
+  generator.insertQuery = (table, values, given, options) => {
+    const attributes = attributesFor(table as never, given);
+    withIndexes(options, attributes);
+    return insertQuery(table, sealRows([values], attributes, options)[0] as Values, given, options);
+  };
+  generator.updateQuery = (table, values, where, options, given) => {
+    const attributes = attributesFor(table as never, given);
+    const model = options.model ?? modelOfTable(sequelize, table);
+    const sealed = sealRows([values], attributes, options)[0] as Values;
+    return updateQuery(table, sealed, where, Object.assign(options, model && { model }), given);
+  };
+  generator.bulkInsertQuery = (table, rows, options, given) => {
+    const attributes = attributesFor(table as never, given);
+    withIndexes(options, attributes);
+    return bulkInsertQuery(table, sealRows(rows, attributes, options), options, given);
+  };
+}
+
+/** Conditions of indexes and constraints stand in the schema, in the clear and for good. */
+export function hookSchema(sequelize: Sequelize): void {
+  const generator = queryGeneratorOf(sequelize);
+  const { addIndexQuery, addConstraintQuery } = bound(generator);
+  generator.addIndexQuery = (table, attributes, options, rawTable) => {
+    const given: IndexOptions = Array.isArray(attributes)
+      ? { ...options, fields: attributes }
+      : (attributes as IndexOptions);
+    refuseIndex(modelOfTable(sequelize, table), given);
+    return addIndexQuery(table, attributes, options, rawTable);
+  };
+  generator.addConstraintQuery = (table, options) => {
+    refuseConstraint(modelOfTable(sequelize, table), options ?? {});
+    return addConstraintQuery(table, options);
+  };
+}

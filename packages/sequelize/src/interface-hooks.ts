@@ -1,0 +1,89 @@
+// The query interface, where Sequelize still waits: conditions on short indexes are resolved by a query of their own.
+import { Utils, type Sequelize } from "sequelize";
+import { expectValues } from "./found-rows.ts";
+import { encryptedAttributes } from "./installation.ts";
+import { withIndexColumns } from "./seal-writes.ts";
+import { type SelectNode } from "./query-internals.ts";
+import {
+  bound,
+  queryGeneratorOf,
+  queryInterfaceOf,
+  type ModelClass,
+} from "./sequelize-internals.ts";
+import { resolveSelect, resolveWhere, type ReadContext } from "./short-index.ts";
+import { modelOfTable } from "./table-models.ts";
+
+export function hookQueryInterface(sequelize: Sequelize): void {
+  hookSelects(sequelize);
+  hookChanges(sequelize);
+}
+
+function hookSelects(sequelize: Sequelize): void {
+  const queryInterface = queryInterfaceOf(sequelize);
+  const { select, rawSelect } = bound(queryInterface);
+  /** The options of a SELECT by its model, or by that of its table: then the condition is made here. */
+  const prepare = async (
+    table: unknown,
+    options: SelectNode,
+    model: ModelClass | undefined,
+  ): Promise<SelectNode> => {
+    if (model) return resolveSelect(options, model, contextOf(options));
+    const known = modelOfTable(sequelize, table as never);
+    if (!known || !options?.where || encryptedAttributes(known).length === 0) return options;
+    const where = await resolveWhere(options.where, known, contextOf(options));
+    const condition = queryGeneratorOf(sequelize).whereItemsQuery(where, { model: known });
+    return { ...options, where: new Utils.Literal(condition) };
+  };
+
+  queryInterface.select = async (model, table, options) => {
+    const resolved = await prepare(table, options, model ?? undefined);
+    return select(model, table, model ? expectValues(resolved, model) : resolved);
+  };
+  queryInterface.rawSelect = async (table, options, selector, model) =>
+    rawSelect(table, await prepare(table, options, model), selector, model);
+}
+
+function hookChanges(sequelize: Sequelize): void {
+  const queryInterface = queryInterfaceOf(sequelize);
+  const { upsert, bulkUpdate, bulkDelete, increment, decrement } = bound(queryInterface);
+  const resolve = (
+    where: unknown,
+    model: ModelClass | undefined,
+    options: unknown,
+  ): Promise<unknown> =>
+    // From the server that will be written: a replica may not know the rows yet.
+    resolveWhere(where, model, { ...contextOf(options), useMaster: true });
+
+  queryInterface.bulkUpdate = async (table, values, where, options, attributes) => {
+    const model = options?.model ?? modelOfTable(sequelize, table);
+    const resolved = await resolve(where, model, options);
+    return bulkUpdate(table, values, resolved, options, attributes);
+  };
+  queryInterface.bulkDelete = async (table, where, options, model) => {
+    const known = model ?? modelOfTable(sequelize, table);
+    return bulkDelete(table, await resolve(where, known, options), options, known);
+  };
+  queryInterface.increment = async (model, table, where, ...rest) =>
+    increment(model, table, await resolve(where, model, rest.at(-1)), ...rest);
+  queryInterface.decrement = async (model, table, where, ...rest) =>
+    decrement(model, table, await resolve(where, model, rest.at(-1)), ...rest);
+  queryInterface.upsert = async (table, insert, update, where, options) => {
+    if (encryptedAttributes(options.model).length === 0)
+      return upsert(table, insert, update, where, options);
+    // The conflict's target is chosen by the columns that are updated: the index's must be among them.
+    const columns = withIndexColumns(Object.keys(update), options.model?.rawAttributes);
+    const indexed = Object.fromEntries(columns.map((column) => [column, update[column] ?? null]));
+    return upsert(table, insert, indexed, where, options);
+  };
+}
+
+/** What a read on behalf of a statement shares with it. */
+function contextOf(options: unknown): ReadContext {
+  const { transaction, logging, searchPath, useMaster } = (options ?? {}) as ReadContext;
+  return {
+    ...(transaction !== undefined && { transaction }),
+    ...(logging !== undefined && { logging }),
+    ...(searchPath !== undefined && { searchPath }),
+    ...(useMaster !== undefined && { useMaster }),
+  };
+}

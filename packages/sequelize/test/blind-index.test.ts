@@ -1,0 +1,243 @@
+// What a blind index must not do: mean a neighbour who shares the token, or a row whose token somebody forged.
+import { generateRootKey, Keyring } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { DataTypes, Op, QueryTypes, type Model, type ModelStatic } from "sequelize";
+import { EncryptedType, searchValues } from "../src/index.ts";
+import { openDatabase, type Opened } from "./database.ts";
+
+const people = (count: number): { email: string }[] =>
+  Array.from({ length: count }, (_, i) => ({ email: `p${i}@example.org` }));
+const emailsOf = (rows: readonly Model[]): unknown[] => rows.map((row) => row.get("email"));
+
+describe("a short blind index", () => {
+  let opened: Opened;
+  before(async function () {
+    this.timeout(60_000);
+    opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    await opened.sequelize.createSchema("tenant", {});
+  });
+  after(() => opened.close());
+  const email = EncryptedType({ blindIndex: { column: "email_index", bits: 4 } });
+
+  it("means the rows of the schema in use", async () => {
+    const Person = opened.sequelize.define("Person", { email, name: DataTypes.TEXT });
+    const Tenant = Person.schema("tenant");
+    await Person.sync();
+    await Tenant.sync();
+    await Person.bulkCreate(people(40));
+    await Tenant.bulkCreate(people(40).toReversed());
+    const where = { email: "p3@example.org" };
+    expect(emailsOf(await Tenant.findAll({ where }))).to.deep.equal([where.email]);
+    expect(await Tenant.update({ name: "found" }, { where })).to.deep.equal([1]);
+    expect(await Tenant.destroy({ where: { name: "found" } })).to.equal(1);
+    expect(await Tenant.count({ where })).to.equal(0);
+    expect(await Person.count({ where })).to.equal(1);
+    expect(await Tenant.count()).to.equal(39);
+  });
+
+  it("is resolved in joins: include.where, include.on, through.where, several levels, with a limit", async () => {
+    const define = (name: string): ModelStatic<Model> =>
+      opened.sequelize.define(name, { email, n: DataTypes.INTEGER }, { timestamps: false });
+    const [Team, Member, Badge] = [define("Team"), define("Member"), define("Badge")] as const;
+    const Holding = opened.sequelize.define("Holding", { email }, { timestamps: false });
+    Team.hasMany(Member, { as: "members", foreignKey: "TeamId" });
+    Member.belongsTo(Team, { as: "team", foreignKey: "TeamId" });
+    Member.belongsToMany(Badge, { through: Holding, as: "badges" });
+    Badge.belongsToMany(Member, { through: Holding, as: "members" });
+    await opened.sequelize.sync();
+    const teams = await Team.bulkCreate(people(3));
+    const members = await Member.bulkCreate(
+      people(60).map((person, i) => ({ ...person, TeamId: teams[i % 3]!.get("id"), n: i })),
+    );
+    const badges = await Badge.bulkCreate(people(60));
+    await Holding.bulkCreate(
+      members.map((member, i) => ({
+        MemberId: member.get("id"),
+        BadgeId: badges[i]!.get("id"),
+        email: `held${i}@example.org`,
+      })),
+    );
+    const where = { email: "p7@example.org" };
+    const team = [`p${7 % 3}@example.org`];
+    const found = async (include: object, options: object = {}): Promise<unknown[]> =>
+      emailsOf(await Team.findAll({ include: [include as never], ...options }));
+    const members7 = { association: "members", where };
+    expect(await found(members7)).to.deep.equal(team);
+    expect(await found(members7, { limit: 3 })).to.deep.equal(team);
+    const on = { email: where.email, TeamId: { [Op.eq]: opened.sequelize.col("Team.id") } };
+    expect(await found({ association: "members", required: true, on })).to.deep.equal(team);
+    const badge7 = { association: "badges", where };
+    expect(
+      await found({ association: "members", required: true, include: [badge7] }),
+    ).to.deep.equal(team);
+    // With a limit Sequelize builds a subquery from the includes' parents.
+    expect(await found({ ...members7, include: [badge7] }, { limit: 3 })).to.deep.equal(team);
+    expect(
+      await found({ association: "members", where: { n: 7 }, include: [badge7] }, { limit: 3 }),
+    ).to.deep.equal(team);
+    const held = {
+      association: "badges",
+      required: true,
+      through: { where: { email: "held7@example.org" } },
+    };
+    expect(emailsOf(await Member.findAll({ include: [held] }))).to.deep.equal([where.email]);
+    const separate = { association: "members", separate: true, where };
+    const counts = (await Team.findAll({ include: [separate] })).map(
+      (one) => (one.get("members") as Model[]).length,
+    );
+    expect(counts).to.have.members([0, 0, 1]);
+    expect(
+      emailsOf(
+        await Member.findAll({ include: ["team"], where: { "$team.email$": "p1@example.org" } }),
+      ),
+    ).to.have.length(20);
+  });
+
+  it("answers with several primary keys, and refuses to without any", async () => {
+    const Pair = opened.sequelize.define(
+      "Pair",
+      {
+        left: { type: DataTypes.INTEGER, primaryKey: true, field: "l" },
+        right: { type: DataTypes.INTEGER, primaryKey: true, field: "r" },
+        email,
+      },
+      { timestamps: false },
+    );
+    await Pair.sync();
+    await Pair.bulkCreate(people(30).map((person, i) => ({ ...person, left: i % 5, right: i })));
+    const where = { email: ["p3@example.org", "p8@example.org"] };
+    expect(emailsOf(await Pair.findAll({ where, order: ["right"] }))).to.deep.equal(where.email);
+    expect(await Pair.count({ where: { [Op.not]: where } })).to.equal(28);
+    expect(await Pair.count({ where: { email: "nobody" } })).to.equal(0);
+    const Loose = opened.sequelize.define("Loose", { email }, { timestamps: false });
+    Loose.removeAttribute("id");
+    await Loose.sync();
+    const error = await Loose.findAll({ where: { email: "x" } }).catch((thrown: Error) => thrown);
+    expect(error).to.have.property("message").that.includes("has no primary key to answer with");
+  });
+
+  it("is not asked where so many rows share a token that it answers nothing", async function () {
+    this.timeout(60_000);
+    const Crowd = opened.sequelize.define("Crowd", { email }, { timestamps: false });
+    await Crowd.sync();
+    await Crowd.create({ email: "same" });
+    await opened.database.query(
+      'INSERT INTO "Crowds" (email, email_index) SELECT email, email_index FROM "Crowds", generate_series(1, 10000)',
+    );
+    const error = await Crowd.count({ where: { email: "same" } }).catch((thrown: Error) => thrown);
+    expect(error).to.have.property("message").that.includes("more than 10000 rows share a token");
+  });
+
+  it("is read in the statement's transaction, and without the model's hooks and scopes", async () => {
+    const Item = opened.sequelize.define(
+      "Item",
+      { email, n: DataTypes.INTEGER },
+      { defaultScope: { where: { n: 1 } }, paranoid: true },
+    );
+    await Item.sync();
+    let found = 0;
+    Item.addHook("afterFind", () => void found++);
+    await opened.sequelize.transaction(async (transaction) => {
+      await Item.bulkCreate([{ email: "in", n: 1 }], { transaction });
+      expect(await Item.count({ where: { email: "in" }, transaction })).to.equal(1);
+      expect(await Item.count({ where: { email: "in" } })).to.equal(0);
+    });
+    expect(found).to.equal(0);
+    await Item.destroy({ where: { email: "in" } });
+    expect(await Item.count({ where: { email: "in" } })).to.equal(0);
+    expect(await Item.count({ where: { email: "in" }, paranoid: false })).to.equal(1);
+  });
+});
+
+describe("a row with a forged token", () => {
+  let opened: Opened;
+  let User: ModelStatic<Model>;
+  let Note: ModelStatic<Model>;
+  for (const bits of [256, 128, 20]) {
+    describe(`of ${bits} bits`, () => {
+      before(async function () {
+        this.timeout(60_000);
+        opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+        const email = EncryptedType({
+          blindIndex: { column: "email_index", bits, normalize: "email" },
+        });
+        User = opened.sequelize.define(
+          "User",
+          { email, n: DataTypes.INTEGER },
+          { timestamps: false },
+        );
+        Note = opened.sequelize.define(
+          "Note",
+          { email, n: DataTypes.INTEGER },
+          { timestamps: false },
+        );
+        User.hasMany(Note, { as: "notes", foreignKey: "UserId" });
+        Note.belongsTo(User, { as: "user", foreignKey: "UserId" });
+        await opened.sequelize.sync();
+        const [admin, mallory] = await User.bulkCreate([
+          { email: "admin@example.org" },
+          { email: "mallory@example.org" },
+        ]);
+        await Note.bulkCreate([{ UserId: admin!.get("id") }, { UserId: mallory!.get("id") }]);
+        // Who can write to the database makes a search for one person find another.
+        const [token] = searchValues(User as never, "email", "admin@example.org");
+        await opened.database.query('UPDATE "Users" SET email_index = $1', [token]);
+      });
+      after(() => opened.close());
+
+      const where = { email: "Admin@example.org" };
+
+      it("is not found where its value comes back", async () => {
+        expect(emailsOf(await User.findAll({ where }))).to.deep.equal(["admin@example.org"]);
+        expect((await User.findOne({ where, order: [["id", "ASC"]] }))?.get("id")).to.equal(1);
+        for (const condition of [
+          { email: [where.email, "other@example.org"] },
+          { email: { [Op.eq]: where.email } },
+          { email: { [Op.in]: [where.email] } },
+          { [Op.and]: [{ email: where.email }, { id: { [Op.gt]: 0 } }] },
+          [{ email: where.email }],
+        ]) {
+          expect(emailsOf(await User.findAll({ where: condition as never }))).to.deep.equal([
+            "admin@example.org",
+          ]);
+        }
+        const raw = (await User.findAll({ where, raw: true })) as unknown as { email: string }[];
+        expect(raw.map((row) => row.email)).to.deep.equal(["admin@example.org"]);
+        expect((await User.findAndCountAll({ where })).rows).to.have.length(1);
+        const [user, isNew] = await User.findOrCreate({ where: { email: "admin@example.org" } });
+        expect([user.get("id"), isNew]).to.deep.equal([1, false]);
+      });
+
+      it("is not found through an association either", async () => {
+        const notes = await Note.findAll({ include: [{ association: "user", where }] });
+        expect(notes.map((note) => note.get("UserId"))).to.deep.equal([1]);
+        const users = await User.findAll({ where, include: ["notes"] });
+        expect(emailsOf(users)).to.deep.equal(["admin@example.org"]);
+      });
+
+      it("does not disturb a search for other things", async () => {
+        expect(await User.findAll()).to.have.length(2);
+        expect(await User.findAll({ where: { id: 2 } })).to.have.length(1);
+        expect(
+          await User.findAll({ where: { [Op.or]: [where, { id: 2 }] } as never }),
+        ).to.have.length(2);
+        const [row] = await opened.sequelize.query('SELECT count(*)::int AS n FROM "Users"', {
+          type: QueryTypes.SELECT,
+        });
+        expect(row).to.deep.equal({ n: 2 });
+      });
+
+      it(
+        bits < 128
+          ? "is neither counted nor updated"
+          : "is counted and updated: tokens this long are believed there",
+        async () => {
+          const expected = bits < 128 ? 1 : 2;
+          expect(await User.count({ where })).to.equal(expected);
+          expect(await User.update({ n: 1 }, { where })).to.deep.equal([expected]);
+          expect(await User.findAll({ attributes: ["id"], where })).to.have.length(expected);
+        },
+      );
+    });
+  }
+});
