@@ -207,7 +207,7 @@ export class ColumnCipher<T> {
   /** What the blind index makes of a value before it is hashed; the same text for values that it treats as one. */
   indexForm(value: T): string {
     const form = this.#requireIndex().normalize(this.codec.encode(value, this.label));
-    return typeof form === "string" ? form : Buffer.from(form).toString("latin1");
+    return typeof form === "string" ? form : asBuffer(form).toString("latin1");
   }
 
   #requireIndex(): BlindIndex {
@@ -289,7 +289,7 @@ export class ColumnCipher<T> {
     const bound = this.#bind();
     const { legacy = "aes-256-cbc" } = this.options;
     return (bound.legacy ??= new LegacyColumn(
-      legacyKey(bound.keyring, legacy),
+      legacyKey(bound.keyring, legacy, this.label),
       this.codec,
       this.storage,
     ));
