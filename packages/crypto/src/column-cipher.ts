@@ -13,7 +13,7 @@ import type { Keyring, KeyringInput } from "./keyring.ts";
 import { LegacyColumn, legacyKey } from "./legacy-column.ts";
 import { readStoredPlaintext, toStoredPlaintext } from "./plaintext-column.ts";
 import { resolveKeyring } from "./process-default.ts";
-import type { StorageForm, Stored, StoredInput } from "./stored-form.ts";
+import { asBuffer, type StorageForm, type Stored, type StoredInput } from "./stored-form.ts";
 
 export interface ColumnDefinition<T> {
   readonly codec: ValueCodec<T>;
