@@ -12,7 +12,7 @@ import { CommandError } from "./failure.ts";
 import { columnsWithStaleTokens, countKeyUses, type KeyUse, type KeyUses } from "./key-uses.ts";
 import { showVariableSteps, type VariableStep } from "./key-variables.ts";
 import { changeKeyset, readKeyset } from "./keyset-file.ts";
-import { caution, count, counted, good, type Output } from "./output.ts";
+import { caution, counted, good, type Output } from "./output.ts";
 import type { Session } from "./session.ts";
 
 /** The keyset file that is meant; undefined where keys come from variables or from the configuration's own source. */
@@ -74,7 +74,7 @@ export interface KeyCommand {
 }
 
 export async function addKey({ path, config }: KeyCommand, output: Output): Promise<number> {
-  if (path === undefined) return explainVariables("add", output);
+  if (path === undefined) return explainVariables("add", config, output);
   const added = generateRootKey();
   let before: Keyring | undefined;
   const after = await changeKeyset({
@@ -97,7 +97,7 @@ export async function promoteKey(
   { path, config }: KeyCommand,
   output: Output,
 ): Promise<number> {
-  if (path === undefined) return explainVariables("promote", output);
+  if (path === undefined) return explainVariables("promote", config, output);
   await changeKeyset({
     path,
     wrapper: config?.keyWrapper,
@@ -108,17 +108,35 @@ export async function promoteKey(
   return EXIT.ok;
 }
 
+export interface Retirement {
+  readonly path: string | undefined;
+  readonly isDestroyed: boolean;
+  /** Somebody says that no file is stored under these keys. */
+  readonly isWithoutStorage: boolean;
+}
+
 /** Disables or destroys a key that no value and no stored file needs any more. */
 export async function retireKey(
   id: string,
-  { path, isDestroyed }: { readonly path: string | undefined; readonly isDestroyed: boolean },
+  { path, isDestroyed, isWithoutStorage }: Retirement,
   { session, output }: { readonly session: Session; readonly output: Output },
 ): Promise<number> {
   const status: KeyStatus = isDestroyed ? "destroyed" : "disabled";
   const wrapper = session.keyWrapper;
   const keyring = path === undefined ? defaultKeyring() : (await readKeyset(path, wrapper)).keyring;
   keyring.setStatus(id, status); // refuses the primary, and keys that are not there, before anything is counted
+  if (isDestroyed && session.storage === undefined && !isWithoutStorage) {
+    refuse(
+      "The configuration names no storage: files that need this key would be lost.",
+      "Name it in the configuration, or say that there is none: --without-storage.",
+    );
+  }
   const checked = await refuseWhileUsed(id, session);
+  if (path === undefined && session.keySource !== undefined) {
+    output.line(`${checked} Retire it in ${session.keySource}.`);
+    output.json({ id, status: "unused" });
+    return EXIT.ok;
+  }
   if (path === undefined) {
     const entry = keyring.keys.findIndex((key) => key.id === id);
     output.line(`${checked} Take entry ${entry} out of ENCRYPTION_PREVIOUS_KEYS, and deploy.`);
@@ -150,17 +168,33 @@ async function refuseWhileUsed(id: string, session: Session): Promise<string> {
   if (stale.length > 0) {
     refuse(`Key ${id} may still be needed to search ${stale.join(", ")}.`, "fieldseal rotate");
   }
-  const files = uses.hasStorage
-    ? " and no stored file"
-    : "; stored files were not looked at, because the configuration names no storage";
-  return `No value of ${count(uses.columns)} columns uses it${files}.`;
+  return whatWasChecked(uses);
+}
+
+/** Claims no more than was looked at. */
+function whatWasChecked({ columns, hasStorage }: KeyUses): string {
+  const values = `No value of ${counted(columns, "column")}`;
+  if (columns === 0) return "No stored file uses it; the configuration names no column.";
+  return hasStorage
+    ? `${values} and no stored file uses it.`
+    : `${values} uses it; stored files were not looked at, because the configuration names no storage.`;
 }
 
 function refuse(message: string, fix?: string, details?: object): never {
   throw new CommandError("REFUSED", message, { exitCode: EXIT.findings, fix, details });
 }
 
-function explainVariables(step: VariableStep, output: Output): number {
+function explainVariables(
+  step: VariableStep,
+  config: FieldsealConfig | undefined,
+  output: Output,
+): number {
+  if (config?.keys !== undefined) {
+    throw new CommandError("REFUSED", "The keys come from a source that the configuration names.", {
+      exitCode: EXIT.configuration,
+      fix: "Change them there; or name the keyset file that it reads: --keyset <file>.",
+    });
+  }
   showVariableSteps(step, output);
   return EXIT.configuration;
 }

@@ -8,6 +8,11 @@ interface KeysetFlag {
   readonly keyset?: string;
 }
 
+interface RetireFlags extends KeysetFlag {
+  readonly destroy?: boolean;
+  readonly withoutStorage?: boolean;
+}
+
 export function addKeyCommands(program: Command, context: Context): void {
   program
     .command("keygen")
@@ -73,15 +78,21 @@ function addChangeCommands(keys: Command, { withConfig, inSession }: Context): v
     .description("disable a key that nothing uses any more; refused while a value or file does")
     .option("--keyset <file>", KEYSET)
     .option("--destroy", "drop its bytes for good")
+    .option("--without-storage", "with --destroy: no file is stored under these keys")
     .addHelpText(
       "after",
       `
-Columns and stored files of the configuration are counted. Backups are not: keep
-the key apart for as long as one needs it.`,
+Columns and stored files of the configuration are counted; nothing else is. Retire a
+key only when every process has the keyset in which another one is primary, and keep
+it apart for as long as a backup needs it.`,
     )
-    .action((id: string, { keyset, destroy }: KeysetFlag & { readonly destroy?: boolean }) =>
+    .action((id: string, { keyset, destroy = false, withoutStorage = false }: RetireFlags) =>
       inSession((session, output) => {
-        const retirement = { path: keysetPath(keyset), isDestroyed: destroy === true };
+        const retirement = {
+          path: keysetPath(keyset),
+          isDestroyed: destroy,
+          isWithoutStorage: withoutStorage,
+        };
         return retireKey(id, retirement, { session, output });
       }),
     );

@@ -1,6 +1,7 @@
 // Where each key is still needed: columns by what the envelopes name, stored files by theirs.
 import type { EncryptedColumn } from "@fieldseal/crypto";
-import { planMigration, verifyColumns } from "@fieldseal/migrate";
+import { planMigration, verifyColumns, type FindingKind, type TablePlan } from "@fieldseal/migrate";
+import { counted } from "./output.ts";
 import type { Session } from "./session.ts";
 
 export interface KeyUse {
@@ -40,29 +41,48 @@ async function countColumns(
 ): Promise<void> {
   const plan = await planMigration(pool, columns, { exact: true, sampleRows: 1, sources, signal });
   for (const table of plan.tables) {
+    const name = [table.schema, table.table].filter((part) => part !== undefined).join(".");
+    const hidden = table.findings.find(({ kind }) => HIDES_ROWS.has(kind));
+    if (hidden !== undefined) unknown.push(`${name} cannot be read whole: ${hidden.message}`);
     for (const { column, from } of table.columns) {
-      const where = `${table.table}.${column}`;
-      if (from === undefined) unknown.push(`${where} cannot be read`);
+      const where = `${name}.${column}`;
+      if (from === undefined) {
+        if (hidden === undefined) unknown.push(`${where} cannot be read`);
+        continue;
+      }
       const counts = new Map<string, number>();
-      for (const { keyId, values } of from?.envelopes ?? []) {
+      for (const { keyId, values } of from.envelopes) {
         counts.set(keyId, (counts.get(keyId) ?? 0) + values);
       }
-      const legacyKey = legacyKeyId(columns, table.table, column);
-      if (legacyKey !== undefined && from !== undefined && from.legacy > 0) {
+      const legacyKey = legacyKeyId(columns, table, column);
+      if (legacyKey !== undefined) {
         counts.set(legacyKey, (counts.get(legacyKey) ?? 0) + from.legacy);
+      } else if (from.legacy > 0) {
+        unknown.push(
+          `${counted(from.legacy, "value")} of the older layout in ${where} name no key`,
+        );
       }
       for (const [keyId, count] of counts) add(keyId, { where, kind: "values", count });
     }
   }
 }
 
-/** The older layout does not name its key; the declaration does. */
+/** What a plan finds where it may have counted too few rows. */
+const HIDES_ROWS: ReadonlySet<FindingKind> = new Set<FindingKind>([
+  "missing",
+  "privilege",
+  "row-security",
+]);
+
+/** The older layout does not name its key; the declaration may. */
 function legacyKeyId(
   columns: readonly EncryptedColumn[],
-  table: string,
+  { schema, table }: TablePlan,
   column: string,
 ): string | undefined {
-  const declared = columns.find((one) => one.table === table && one.column === column);
+  const declared = columns.find(
+    (one) => one.schema === schema && one.table === table && one.column === column,
+  );
   const legacy = declared?.cipher.options.legacy;
   return typeof legacy === "object" ? legacy.keyId : undefined;
 }
@@ -79,7 +99,7 @@ async function countFiles(
     else if (state === "unreadable" || state === "damaged") unreadable++;
   }
   for (const [keyId, count] of counts) add(keyId, { where: "stored files", kind: "files", count });
-  if (unreadable > 0) unknown.push(`${unreadable} stored files do not say which key they need`);
+  if (unreadable > 0) unknown.push(`${counted(unreadable, "stored file")} cannot be read at all`);
 }
 
 /** Search tokens do not name their key: those that are not of the primary one may be of any other. */

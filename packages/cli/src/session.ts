@@ -20,6 +20,8 @@ export interface Session {
   readonly previous: NonNullable<FieldsealConfig["previous"]>;
   readonly storage: EncryptedStorage | undefined;
   readonly keyWrapper: KeyWrapper | undefined;
+  /** Name of the source of keys that the configuration has; undefined: variables. */
+  readonly keySource: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +35,7 @@ export async function withSession<T>(
   options: SessionOptions,
   action: (session: Session) => Promise<T>,
 ): Promise<T> {
-  return withConfig(options, async (config) => {
+  return withConfig(options, async (config, keySource) => {
     const columns = await columnsOf(config);
     const storage = await storageOf(config);
     const connection = openPool(config);
@@ -48,6 +50,7 @@ export async function withSession<T>(
         sources: config.sources ?? {},
         previous: config.previous ?? {},
         keyWrapper: config.keyWrapper,
+        keySource,
         signal: options.signal,
       });
     } catch (error) {
@@ -61,12 +64,11 @@ export async function withSession<T>(
 /** Only the configuration and its keys; nothing is opened yet. */
 export async function withConfig<T>(
   { config: path }: SessionOptions,
-  action: (config: FieldsealConfig) => Promise<T>,
+  action: (config: FieldsealConfig, keySource: string | undefined) => Promise<T>,
 ): Promise<T> {
   const config = await loadConfig(path);
   try {
-    await useKeys(config);
-    return await action(config);
+    return await action(config, await useKeys(config));
   } finally {
     await config.close?.();
   }
@@ -81,10 +83,12 @@ export async function withOptionalConfig<T>(
   return withConfig(options, action);
 }
 
-async function useKeys({ keys }: FieldsealConfig): Promise<void> {
-  if (keys === undefined) return;
+/** The source's name. */
+async function useKeys({ keys }: FieldsealConfig): Promise<string | undefined> {
+  if (keys === undefined) return undefined;
   const source = await ownCode("keys of the configuration", keys);
   configure({ keyring: await loadKeyring(source) });
+  return source.name;
 }
 
 export async function columnsOf({

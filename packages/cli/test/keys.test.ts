@@ -1,0 +1,357 @@
+// Keys in files and variables: made, changed by several at once, and never given up while something needs them.
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import {
+  ColumnCipher,
+  encryptString,
+  generateRootKey,
+  Keyring,
+  keyringFromKeysetFile,
+  textCodec,
+} from "@fieldseal/crypto";
+import { EncryptedLocalStorage } from "@fieldseal/storage";
+import { expect } from "chai";
+import { createProject, json, specifier, USERS_CONFIG, type Project } from "./project.ts";
+
+/** Wraps by turning bits over: enough to see who was asked, and that files hold no key in the clear. */
+const WRAPPED_CONFIG = `${USERS_CONFIG.replace("export default", "const usersOnly =")}
+import { wrappedKeysetSource } from ${specifier("@fieldseal/crypto")};
+const turn = async (bytes) => Uint8Array.from(bytes, (byte) => byte ^ 0x5a);
+const keyWrapper = { wrap: turn, unwrap: turn };
+export default { columns, keyWrapper, keys: () => wrappedKeysetSource({ path: "wrapped.json", wrapper: keyWrapper }) };
+`;
+
+describe("fieldseal keys", function () {
+  this.timeout(60_000);
+  let project: Project;
+  let run: Project["run"];
+  const keysetPath = (): string => project.path("keyset.json");
+  const keysetEnv = (): Record<string, string> => ({
+    ENCRYPTION_KEY: "",
+    ENCRYPTION_KEYSET_FILE: keysetPath(),
+  });
+
+  before(async () => {
+    project = await createProject();
+    ({ run } = project);
+    project.write("fieldseal.config.ts", USERS_CONFIG);
+    await project.database.query("create table users (id int primary key, email text)");
+  });
+  after(() => project.remove());
+
+  /** A fresh keyset of an old primary and a new one. */
+  async function promoted(): Promise<{ readonly old: string; readonly now: string }> {
+    rmSync(keysetPath(), { force: true });
+    const made = await run(["keygen", "--keyset", keysetPath(), "--json"]);
+    const { id: old } = json(made) as { id: string };
+    const added = await run(["keys", "add", "--json"], { env: keysetEnv() });
+    const { id: now } = json(added) as { id: string };
+    expect(await run(["keys", "promote", now], { env: keysetEnv() })).to.include({ code: 0 });
+    return { old, now };
+  }
+
+  it("adds as many keys as there were processes, when several change a file at once", async () => {
+    await run(["keygen", "--keyset", keysetPath()]);
+    const results = await Promise.all(
+      Array.from({ length: 5 }, () => project.fieldseal(["keys", "add"], { env: keysetEnv() })),
+    );
+    expect(results.map(({ code }) => code)).to.deep.equal([0, 0, 0, 0, 0]);
+    expect(keyringFromKeysetFile(keysetPath()).keys).to.have.length(6);
+    expect(readdirSync(project.folder).filter((name) => /lock|new/.test(name))).to.deep.equal([]);
+    expect(statSync(keysetPath()).mode & 0o777).to.equal(0o600);
+  });
+
+  it("does not touch a file that another process holds, and says who", async () => {
+    const before = readFileSync(keysetPath(), "utf8");
+    project.write("keyset.json.lock", "process 1 on elsewhere\n");
+    const refused = await run(["keys", "add"], { env: keysetEnv() });
+    expect(refused.code).to.equal(3);
+    expect(refused.err)
+      .to.include("is being changed by process 1 on elsewhere")
+      .and.include("remove");
+    expect(readFileSync(keysetPath(), "utf8")).to.equal(before);
+    rmSync(project.path("keyset.json.lock"));
+  });
+
+  it("keeps links, and the entries that it does not change", async () => {
+    mkdirSync(project.path("secret"));
+    const real = project.path("secret/keys.json");
+    writeFileSync(real, readFileSync(keysetPath()), { mode: 0o600 });
+    symlinkSync("secret/keys.json", project.path("link.json"));
+    const before = JSON.parse(readFileSync(real, "utf8")) as { keys: object[] };
+    expect(await run(["keys", "add", "--keyset", "link.json"])).to.include({ code: 0 });
+    expect(lstatSync(project.path("link.json")).isSymbolicLink()).to.equal(true);
+    const after = JSON.parse(readFileSync(real, "utf8")) as { keys: object[] };
+    expect(after.keys.slice(0, -1)).to.deep.equal(before.keys);
+  });
+
+  it("refuses files that are missing, readable by others, or no keyset", async () => {
+    const missing = await run(["keys", "list", "--keyset", "nowhere.json"]);
+    expect(missing.err).to.include("nowhere.json cannot be used: ENOENT");
+    project.write("open.json", readFileSync(keysetPath(), "utf8"));
+    chmodSync(project.path("open.json"), 0o644);
+    expect((await run(["keys", "add", "--keyset", "open.json"])).err).to.include("chmod 600");
+    project.write("other.json", "{}");
+    const other = await run(["keys", "list", "--keyset", "other.json"]);
+    expect(other).to.include({ code: 3 });
+    expect(other.err).to.include("ERR_KEY_FORMAT");
+    const [primary] = keyringFromKeysetFile(keysetPath()).keys;
+    const retired = await run(["keys", "retire", primary!.id], { env: keysetEnv() });
+    expect(retired.err).to.include("Promote another key first");
+    expect((await run(["keys", "promote", "00000000"], { env: keysetEnv() })).code).to.equal(3);
+  });
+
+  it("says for variables what is to be done, in an order without a gap, and does nothing", async () => {
+    const add = await run(["keys", "add"]);
+    expect(add).to.include({ code: 3 });
+    expect(add.out).to.include("ENCRYPTION_PREVIOUS_KEYS").and.include("Nothing was done");
+    expect(json(await run(["keys", "promote", "12345678", "--json"]))).to.deep.include({
+      changed: false,
+    });
+    const old = generateRootKey();
+    const { id } = Keyring.fromKey(old).primary;
+    const env = { ENCRYPTION_PREVIOUS_KEYS: old };
+    await project.database.query("insert into users values (1, $1)", [
+      encryptString("a", { context: "users.email", keyring: Keyring.fromKey(old) }),
+    ]);
+    const refused = await run(["keys", "retire", id, "--json"], { env });
+    expect(refused).to.include({ code: 1 });
+    expect(json(refused)).to.have.nested.property("error.uses[0].where", "users.email");
+    await project.database.query("delete from users");
+    const retired = await run(["keys", "retire", id], { env });
+    expect(retired.out).to.include("Take entry 1 out of ENCRYPTION_PREVIOUS_KEYS");
+    expect(retired.out).to.include("stored files were not looked at");
+    expect((await run(["keys", "retire", project.keyring.primary.id])).code).to.equal(3);
+  });
+
+  it("counts what each key is needed for", async () => {
+    const { old, now } = await promoted();
+    const ring = keyringFromKeysetFile(keysetPath());
+    const values = [old, old, now].map((id) => {
+      const key = ring.keys.find((one) => one.id === id)!;
+      return encryptString("x", {
+        context: "users.email",
+        keyring: id === now ? ring : withPrimary(ring, key.id),
+      });
+    });
+    for (const [i, value] of values.entries()) {
+      await project.database.query("insert into users values ($1, $2)", [i, value]);
+    }
+    const list = await run(["keys", "list", "--uses"], { env: keysetEnv() });
+    expect(list.out)
+      .to.match(/^key +status +since +used by$/m)
+      .and.match(new RegExp(`${now} +primary +\\d{4}-\\d\\d-\\d\\d +users.email \\(1 value\\)`))
+      .and.match(new RegExp(`${old} +decrypt-only +\\S+ +users.email \\(2 values\\)`));
+    await project.database.query("delete from users");
+    expect((await run(["keys", "list", "--uses"], { env: keysetEnv() })).out).to.match(/nothing$/m);
+  });
+
+  it("counts values of a key that is disabled, which nothing opens", async () => {
+    const { old } = await promoted();
+    const ring = keyringFromKeysetFile(keysetPath());
+    expect(await run(["keys", "retire", old], { env: keysetEnv() })).to.include({ code: 0 });
+    await project.database.query("insert into users values (1, $1)", [
+      encryptString("x", { context: "users.email", keyring: withPrimary(ring, old) }),
+    ]);
+    const refused = await run(["keys", "retire", old, "--destroy", "--without-storage"], {
+      env: keysetEnv(),
+    });
+    expect(refused).to.include({ code: 1 });
+    expect(refused.err).to.include("still used by users.email (1 value)");
+    await project.database.query("delete from users");
+  });
+
+  it("does not destroy a key before somebody says whether files are stored", async () => {
+    const { old } = await promoted();
+    const refused = await run(["keys", "retire", old, "--destroy"], { env: keysetEnv() });
+    expect(refused.code).to.equal(1);
+    expect(refused.err).to.include("names no storage").and.include("--without-storage");
+    const done = await run(["keys", "retire", old, "--destroy", "--without-storage"], {
+      env: keysetEnv(),
+    });
+    expect(done, done.err).to.include({ code: 0 });
+    expect(keyringFromKeysetFile(keysetPath()).get(old)!.status).to.equal("destroyed");
+    expect(readFileSync(keysetPath(), "utf8").match(/"key"/g)).to.have.length(1);
+  });
+
+  it("counts stored files, and values of the older layout that may need the key", async () => {
+    const { old } = await promoted();
+    const ring = keyringFromKeysetFile(keysetPath());
+    const storage = new EncryptedLocalStorage({
+      path: project.path("files"),
+      keyring: withPrimary(ring, old),
+    });
+    await storage.put("a/1", Buffer.from("x"));
+    project.write(
+      "files.config.ts",
+      `import { EncryptedLocalStorage } from ${specifier("@fieldseal/storage")};
+       export default { storage: () => new EncryptedLocalStorage({ path: "files" }) };`,
+    );
+    const retire = ["keys", "retire", old, "--config", "files.config.ts"];
+    const refused = await run(retire, { env: keysetEnv() });
+    expect(refused.err).to.include("still used by 1 stored file");
+    const rotated = await run(["rotate", "--config", "files.config.ts"], { env: keysetEnv() });
+    expect(rotated.out).to.include("stored files: done, 1 file rewrapped");
+    const retired = await run([...retire, "--destroy"], { env: keysetEnv() });
+    expect(retired.out).to.include("No stored file uses it; the configuration names no column");
+
+    const { old: second } = await promoted();
+    project.write(
+      "legacy.config.ts",
+      USERS_CONFIG.replace('plaintext: "accept"', 'legacy: "aes-256-cbc"'),
+    );
+    await project.database.query("insert into users values (1, 'AAAAAAAAAAAAAAAAAAAAAA==')");
+    const legacy = await run(["keys", "retire", second, "--config", "legacy.config.ts"], {
+      env: keysetEnv(),
+    });
+    expect(legacy.code).to.equal(1);
+    expect(legacy.err).to.include("1 value of the older layout in users.email name no key");
+    await project.database.query("delete from users");
+  });
+
+  it("refuses when it cannot see every row", async () => {
+    const { old } = await promoted();
+    const { database } = project;
+    await database.query("alter table users enable row level security");
+    await database.query("create role narrow login password 'narrow'");
+    await database.query("grant select, update on users to narrow");
+    const url = new URL(database.url);
+    [url.username, url.password] = ["narrow", "narrow"];
+    const env = { ...keysetEnv(), DATABASE_URL: url.href };
+    const refused = await run(["keys", "retire", old], { env });
+    expect(refused.code).to.equal(1);
+    expect(refused.err).to.include("users cannot be read whole");
+    await database.query("drop owned by narrow");
+    await database.query("drop role narrow");
+    await database.query("alter table users disable row level security");
+    project.write("gone.config.ts", USERS_CONFIG.replaceAll('"users"', '"gone"'));
+    const gone = await run(["keys", "retire", old, "--config", "gone.config.ts"], {
+      env: keysetEnv(),
+    });
+    expect(gone.err).to.include("It is unknown whether");
+    project.write("none.config.ts", "export default { columns: [] };");
+    const none = await run(["keys", "retire", old, "--config", "none.config.ts"], {
+      env: keysetEnv(),
+    });
+    expect(none.err).to.include("nothing shows that the key is unused");
+  });
+
+  it("refuses while search tokens may be those of the key", async () => {
+    const { old } = await promoted();
+    const { database } = project;
+    await database.query("alter table users add email_index text");
+    project.write(
+      "index.config.ts",
+      USERS_CONFIG.replace('plaintext: "accept"', 'blindIndex: { column: "email_index" }'),
+    );
+    const cipher = new ColumnCipher({
+      codec: textCodec,
+      label: "t",
+      options: {
+        blindIndex: { column: "email_index" },
+        keyring: keyringFromKeysetFile(keysetPath()),
+      },
+      defaultContext: { table: "users", column: "email" },
+    });
+    await database.query("insert into users values (1, $1, 'stale')", [cipher.seal("x")]);
+    const retire = ["keys", "retire", old, "--config", "index.config.ts"];
+    const refused = await run(retire, { env: keysetEnv() });
+    expect(refused.err).to.include("needed to search users.email (1 search token");
+    await database.query("update users set email_index = $1", [cipher.indexToken("x")]);
+    expect(await run(retire, { env: keysetEnv() })).to.include({ code: 0 });
+    await database.query("delete from users");
+  });
+
+  it("keeps wrapped keys wrapped, by the service that the configuration names", async () => {
+    project.write("wrapped.config.ts", WRAPPED_CONFIG);
+    const config = ["--config", "wrapped.config.ts"];
+    const env = { ENCRYPTION_KEY: "" };
+    const unnamed = await run(["keygen", "--keyset", "wrapped.json", "--wrap"]);
+    expect(unnamed).to.include({ code: 2 });
+    project.write(
+      "wrapper.config.ts",
+      WRAPPED_CONFIG.replace(/keys: .*"wrapped.json".*\) \}/, "}"),
+    );
+    const made = await run([
+      "keygen",
+      "--keyset",
+      "wrapped.json",
+      "--wrap",
+      "--config",
+      "wrapper.config.ts",
+      "--json",
+    ]);
+    const { id: old } = json(made) as { id: string };
+    const before = JSON.parse(readFileSync(project.path("wrapped.json"), "utf8")) as {
+      keys: [{ wrapped: string }];
+    };
+    expect(before.keys[0]).to.have.property("wrapped").and.not.equal(undefined);
+    expect(before.keys[0]).not.to.have.property("key");
+
+    const added = await run(["keys", "add", "--keyset", "wrapped.json", ...config, "--json"], {
+      env,
+    });
+    const { id } = json(added) as { id: string };
+    const promoting = ["keys", "promote", id, "--keyset", "wrapped.json", ...config];
+    expect(await run(promoting, { env })).to.include({ code: 0 });
+    const after = JSON.parse(readFileSync(project.path("wrapped.json"), "utf8")) as {
+      keys: { id: string; wrapped?: string; key?: string; status: string }[];
+    };
+    expect(after.keys[0]).to.include({
+      id: old,
+      status: "decrypt-only",
+      wrapped: before.keys[0].wrapped,
+    });
+    expect(after.keys[1]).to.include({ id, status: "primary" }).and.not.have.property("key");
+    const list = await run(["keys", "list", ...config], { env });
+    expect(list.out).to.match(new RegExp(`${id} +primary`));
+    expect((await run(["keys", "list", "--keyset", "wrapped.json"])).err).to.include("keyWrapper");
+    const source = await run(["keys", "add", ...config], { env });
+    expect(source.err).to.include("come from a source that the configuration names");
+    const retired = await run(["keys", "retire", old, ...config], { env });
+    expect(retired.out).to.include("Retire it in wrapped.json");
+  });
+
+  it("does not mix the ways to write a new key", async () => {
+    for (const flags of [
+      ["--keyset", "a.json", "--env"],
+      ["--keyset", "a.json", "--out", "b"],
+      ["--wrap"],
+    ]) {
+      expect((await run(["keygen", ...flags])).code, flags.join(" ")).to.equal(2);
+    }
+    const nowhere = await run(["keygen", "--out", "no/such/folder"]);
+    expect(nowhere.err).to.include("cannot be written (ENOENT)");
+  });
+
+  it("printed no key", () => {
+    const keys = readdirSync(project.folder)
+      .filter((name) => name.endsWith(".json"))
+      .flatMap(
+        (name) => readFileSync(project.path(name), "utf8").match(/[A-Za-z0-9+/]{43}=/g) ?? [],
+      );
+    expect(keys.length).to.be.greaterThan(2);
+    const all = project.printed.join("\n");
+    for (const key of keys) {
+      expect(all).not.to.include(key);
+      expect(all).not.to.include(Buffer.from(key, "base64").toString("hex"));
+    }
+  });
+});
+
+/** The same keys with another primary: for values from before. */
+function withPrimary(keyring: Keyring, id: string): Keyring {
+  const keys = keyring.keys.map((key) =>
+    key.id === id ? key.withStatus("primary") : key.withStatus("decrypt-only"),
+  );
+  return new Keyring(keys);
+}
