@@ -53,8 +53,13 @@ export async function readKeyset(path: string, wrapper?: KeyWrapper): Promise<Op
 export interface KeysetChange {
   readonly path: string;
   readonly wrapper: KeyWrapper | undefined;
-  /** The keyring as it is to be; `added` is its new key, if it has one. */
-  readonly change: (before: Keyring) => { readonly after: Keyring; readonly added?: string };
+  readonly change: (before: Keyring) => KeysetChanged;
+}
+
+export interface KeysetChanged {
+  readonly after: Keyring;
+  /** The new key, if there is one. */
+  readonly added?: string;
 }
 
 /** Changes a keyset file. Entries that stay keep their bytes; nothing is unwrapped and wrapped anew. */
