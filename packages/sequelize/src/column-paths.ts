@@ -1,6 +1,6 @@
 // From the names and expressions of a query to the encrypted attribute that they mean, through associations too.
 import { Utils } from "sequelize";
-import { isEncrypted, type EncryptedAttribute } from "./installation.ts";
+import { encryptedAttributes, isEncrypted, type EncryptedAttribute } from "./installation.ts";
 import type { ModelClass } from "./sequelize-internals.ts";
 
 /** By the attribute's or the column's name. */
@@ -27,13 +27,33 @@ export function attributeAtPath(
     const association = model?.associations[step];
     if (!association && model?.rawAttributes[step]) return undefined; // a path in a plain JSON column
     if (through?.name === step) [model, through] = [through, undefined];
-    else
-      [model, through] = [
-        association?.target ?? modelCalled(step, root),
-        association?.through?.model,
-      ];
+    else {
+      model = association?.target ?? modelCalled(step, root);
+      through = association?.through?.model;
+    }
+    if (!model) return attributeNearby(name, root);
   }
   return namedAttribute(model, name);
+}
+
+/**
+ * Of a model that the root is associated with, at any distance. A path that nobody knows is a mistake, or a name given in the
+ * query: taken for the column that it may mean, it is refused before a value gets into SQL.
+ */
+function attributeNearby(
+  name: string,
+  root: ModelClass | undefined,
+): EncryptedAttribute | undefined {
+  const models = new Set(root ? [root] : []);
+  for (const model of models) {
+    const found = namedAttribute(model, name);
+    if (found) return found;
+    for (const { target, through } of Object.values(model.associations)) {
+      models.add(target);
+      if (through) models.add(through.model);
+    }
+  }
+  return undefined;
 }
 
 /** By its own name or its table's: `User.email` names the root by it. */
@@ -51,7 +71,7 @@ export function attributeInExpression(
   if (typeof expression !== "object" || expression === null) return undefined;
   const parts = expression as Record<"val" | "attribute" | "logic" | "args", unknown>;
   if (expression instanceof Utils.Col) return attributeAtPath(columnPath(expression), model);
-  if (expression instanceof Utils.Cast) return attributeInExpression(parts.val, model);
+  if (expression instanceof Utils.Cast) return attributeInPart(parts.val, model);
   if (expression instanceof Utils.Fn) return attributeInAny(parts.args as unknown[], model);
   if (expression instanceof Utils.Json) return attributeInJson(expression, model);
   if (expression instanceof Utils.Where)
@@ -67,10 +87,21 @@ function attributeInAny(
   model: ModelClass | undefined,
 ): EncryptedAttribute | undefined {
   for (const part of parts) {
-    const found = attributeInExpression(part, model);
+    const found = attributeInPart(part, model);
     if (found) return found;
   }
   return undefined;
+}
+
+/** SQL that stands alone is its author's affair; inside an expression it is looked through for our columns' names. */
+export function attributeInPart(
+  part: unknown,
+  model: ModelClass | undefined,
+): EncryptedAttribute | undefined {
+  if (!(part instanceof Utils.Literal)) return attributeInExpression(part, model);
+  const sql = String((part as unknown as { readonly val: unknown }).val);
+  const words = new Set(sql.split(/[^\p{L}\p{N}_$]+/u));
+  return encryptedAttributes(model).find(({ field }) => words.has(field));
 }
 
 /** `json("box.label")`, `json({ box: { label: … } })` */

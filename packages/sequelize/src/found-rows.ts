@@ -4,13 +4,16 @@ import { Op, Utils } from "sequelize";
 import { isPlainObject } from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
 import { attributeOfKey, EQUALITY_OPERATORS, isList, isNegation, isPath } from "./search.ts";
+import { OutOfSight } from "./out-of-sight.ts";
 import { EXPECTED, type ExpectedValues, type Row, type SelectNode } from "./query-internals.ts";
 import { type ModelClass } from "./sequelize-internals.ts";
 
 /** The options with a note of which values the rows must hold; the same object where none is known. */
 export function expectValues(options: SelectNode, model: ModelClass): SelectNode {
   const expected = [...expectedIn(options, model, "")];
-  return expected.length === 0 ? options : Object.assign({ ...options }, { [EXPECTED]: expected });
+  return expected.length === 0
+    ? options
+    : Object.assign({ ...options }, { [EXPECTED]: new OutOfSight(expected) });
 }
 
 /** Of the conditions that all rows fulfil: those of the root, and those of includes that are required. */

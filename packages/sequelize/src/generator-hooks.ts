@@ -2,15 +2,21 @@
 // tokens, or are refused.
 import { ConfigError, UnsupportedQueryError } from "@fieldseal/crypto";
 import { Utils, type Sequelize } from "sequelize";
-import { attributeInExpression, namedAttribute } from "./column-paths.ts";
-import { cipherOf, isEncrypted } from "./installation.ts";
+import { attributeInPart, namedAttribute } from "./column-paths.ts";
+import { cipherOf, isEncrypted, type EncryptedAttribute } from "./installation.ts";
 import { refuseConstraint, refuseIndex } from "./schema-guard.ts";
-import { sealRows, withIndexColumns } from "./seal-writes.ts";
+import { encryptedColumnsOf, sealRows, withIndexColumns } from "./seal-writes.ts";
 import { Sealed } from "./sealed.ts";
 import { attributeOfKey, refuse, searchCondition } from "./search.ts";
 import { guardSelect, isCount } from "./select-guard.ts";
 import { type IndexOptions, type Values, type WriteOptions } from "./query-internals.ts";
-import { bound, queryGeneratorOf, type Attribute, type ModelClass } from "./sequelize-internals.ts";
+import {
+  bound,
+  queryGeneratorOf,
+  type Attribute,
+  type ModelClass,
+  type Table,
+} from "./sequelize-internals.ts";
 import { modelOfTable } from "./table-models.ts";
 
 export function hookConditions(sequelize: Sequelize): void {
@@ -68,10 +74,10 @@ function guardWhereExpression(method: object, factory: ModelClass | undefined): 
     readonly logic: unknown;
   };
   const attribute =
-    attributeInExpression(expression, factory) ??
+    attributeInPart(expression, factory) ??
     attributeOfKey(expression, factory ? { model: factory } : {});
   const isAllowed = attribute && (logic === null || isCount(expression, attribute));
-  const refused = isAllowed ? undefined : (attribute ?? attributeInExpression(logic, factory));
+  const refused = isAllowed ? undefined : (attribute ?? attributeInPart(logic, factory));
   if (refused) refuse(refused, "cannot be compared by sequelize.where()");
 }
 
@@ -98,36 +104,34 @@ function guardLiteral(value: unknown, field: Attribute | undefined): void {
 export function hookWrites(sequelize: Sequelize): void {
   const generator = queryGeneratorOf(sequelize);
   const { insertQuery, updateQuery, bulkInsertQuery } = bound(generator);
-  /** Those of the statement, else those of the table's model: seeds and queryInterface calls bring none. */
-  const attributesFor = (
-    table: never,
-    given: Record<string, Attribute> | undefined,
-  ): Record<string, Attribute> | undefined =>
-    given && Object.keys(given).length > 0 ? given : modelOfTable(sequelize, table)?.rawAttributes;
-  const withIndexes = (
+  const columnsOf = (
+    table: Table,
     options: WriteOptions,
-    attributes: Record<string, Attribute> | undefined,
-  ): void => {
+    given: Record<string, Attribute> | undefined,
+  ): readonly EncryptedAttribute[] => {
+    // Seeds and queryInterface calls bring no model: that of their table then.
+    const owner = options.model ?? Object.values(given ?? {}).find(({ Model }) => Model)?.Model;
+    return encryptedColumnsOf(owner ?? modelOfTable(sequelize, table), given);
+  };
+  const withIndexes = (options: WriteOptions, columns: readonly EncryptedAttribute[]): void => {
     const { updateOnDuplicate } = options;
-    if (updateOnDuplicate)
-      options.updateOnDuplicate = withIndexColumns(updateOnDuplicate, attributes);
+    if (updateOnDuplicate) options.updateOnDuplicate = withIndexColumns(updateOnDuplicate, columns);
   };
 
   generator.insertQuery = (table, values, given, options) => {
-    const attributes = attributesFor(table as never, given);
-    withIndexes(options, attributes);
-    return insertQuery(table, sealRows([values], attributes, options)[0] as Values, given, options);
+    const columns = columnsOf(table, options, given);
+    withIndexes(options, columns);
+    return insertQuery(table, sealRows([values], columns, options)[0] as Values, given, options);
   };
   generator.updateQuery = (table, values, where, options, given) => {
-    const attributes = attributesFor(table as never, given);
+    const sealed = sealRows([values], columnsOf(table, options, given), options)[0] as Values;
     const model = options.model ?? modelOfTable(sequelize, table);
-    const sealed = sealRows([values], attributes, options)[0] as Values;
     return updateQuery(table, sealed, where, Object.assign(options, model && { model }), given);
   };
   generator.bulkInsertQuery = (table, rows, options, given) => {
-    const attributes = attributesFor(table as never, given);
-    withIndexes(options, attributes);
-    return bulkInsertQuery(table, sealRows(rows, attributes, options), options, given);
+    const columns = columnsOf(table, options, given);
+    withIndexes(options, columns);
+    return bulkInsertQuery(table, sealRows(rows, columns, options), options, given);
   };
 }
 

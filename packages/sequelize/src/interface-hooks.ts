@@ -4,13 +4,14 @@ import { expectValues } from "./found-rows.ts";
 import { encryptedAttributes } from "./installation.ts";
 import { withIndexColumns } from "./seal-writes.ts";
 import { type SelectNode } from "./query-internals.ts";
+import type { ReadContext } from "./index-candidates.ts";
 import {
   bound,
   queryGeneratorOf,
   queryInterfaceOf,
   type ModelClass,
 } from "./sequelize-internals.ts";
-import { resolveSelect, resolveWhere, type ReadContext } from "./short-index.ts";
+import { resolveChange, resolveSelect, resolveWhere } from "./short-index.ts";
 import { modelOfTable } from "./table-models.ts";
 
 export function hookQueryInterface(sequelize: Sequelize): void {
@@ -50,9 +51,7 @@ function hookChanges(sequelize: Sequelize): void {
     where: unknown,
     model: ModelClass | undefined,
     options: unknown,
-  ): Promise<unknown> =>
-    // From the server that will be written: a replica may not know the rows yet.
-    resolveWhere(where, model, { ...contextOf(options), useMaster: true });
+  ): Promise<unknown> => resolveChange(where, model, contextOf(options));
 
   queryInterface.bulkUpdate = async (table, values, where, options, attributes) => {
     const model = options?.model ?? modelOfTable(sequelize, table);
@@ -68,10 +67,10 @@ function hookChanges(sequelize: Sequelize): void {
   queryInterface.decrement = async (model, table, where, ...rest) =>
     decrement(model, table, await resolve(where, model, rest.at(-1)), ...rest);
   queryInterface.upsert = async (table, insert, update, where, options) => {
-    if (encryptedAttributes(options.model).length === 0)
-      return upsert(table, insert, update, where, options);
+    const encrypted = encryptedAttributes(options.model);
+    if (encrypted.length === 0) return upsert(table, insert, update, where, options);
     // The conflict's target is chosen by the columns that are updated: the index's must be among them.
-    const columns = withIndexColumns(Object.keys(update), options.model?.rawAttributes);
+    const columns = withIndexColumns(Object.keys(update), encrypted);
     const indexed = Object.fromEntries(columns.map((column) => [column, update[column] ?? null]));
     return upsert(table, insert, indexed, where, options);
   };

@@ -5,6 +5,7 @@ import { DataTypes } from "sequelize";
 import {
   cipherOf,
   encryptedAttributes,
+  isEncrypted,
   isEncryptedType,
   type EncryptedAttribute,
 } from "./installation.ts";
@@ -34,10 +35,11 @@ export function prepareModel(model: ModelClass): void {
   onAssociated(model, refuseAssociation);
   const attributes = encryptedAttributes(model);
   if (attributes.length === 0) return;
+  const indexColumns = new Set<string>();
   for (const attribute of attributes) {
     refuseShape(attribute);
     keepDefaultOutOfSchema(attribute);
-    addIndexColumn(attribute);
+    addIndexColumn(attribute, indexColumns);
   }
   refuseSwappedNames(model, attributes);
   keepJsonAttributes(model, attributes);
@@ -112,18 +114,31 @@ function keepDefaultOutOfSchema(attribute: EncryptedAttribute): void {
   attribute.defaultValue = () => structuredClone(defaultValue);
 }
 
-function addIndexColumn(attribute: EncryptedAttribute): void {
+function isText(type: unknown): boolean {
+  return type instanceof DataTypes.TEXT || type instanceof DataTypes.STRING;
+}
+
+function addIndexColumn(attribute: EncryptedAttribute, taken: Set<string>): void {
   const model = attribute.Model;
   const column = cipherOf(attribute).blindIndex?.column;
   if (column === undefined) return;
+  const named = `has blindIndex.column "${column}", which`;
+  if (taken.has(column))
+    unsupported(attribute, `${named} another blind index fills. Give each its own`);
+  taken.add(column);
   const byName = model.rawAttributes[column];
   if (byName !== undefined && byName.field !== column) {
     unsupported(
       attribute,
-      `has blindIndex.column "${column}", which is an attribute stored in column "${byName.field}". Name the column`,
+      `${named} is an attribute stored in column "${byName.field}". Name the column`,
     );
   }
-  if (byName !== undefined || model.fieldRawAttributesMap[column] !== undefined) return;
+  const declared = byName ?? model.fieldRawAttributesMap[column];
+  if (declared !== undefined) {
+    if (isEncrypted(declared) || !isText(declared.type))
+      unsupported(attribute, `${named} is declared for something else. It must be TEXT or STRING`);
+    return;
+  }
   const added = {
     type: new DataTypes.TEXT(),
     field: column,

@@ -33,7 +33,7 @@ export function openRows(query: Query, rows: Row[]): Row[] {
       opened.set(key, attribute);
     } else if (attribute && isHiddenColumn(attribute)) for (const row of rows) delete row[key];
   }
-  const expected = query.options[EXPECTED]?.filter(
+  const expected = query.options[EXPECTED]?.noted.filter(
     ({ key, attribute }) => opened.get(key) === attribute,
   );
   return expected ? rowsAsExpected(rows, expected) : rows;
@@ -188,7 +188,7 @@ function openReturned(
   rows: readonly Row[],
   attributes: readonly EncryptedAttribute[],
 ): void {
-  const written = query.options[WRITTEN];
+  const written = query.options[WRITTEN]?.noted;
   for (const attribute of attributes) {
     const { field, fieldName } = attribute;
     const key = rows[0] && Object.hasOwn(rows[0], field) ? field : fieldName;

@@ -1,5 +1,6 @@
 // The shapes of statements on their way, as read from Sequelize 6.37.8: options, query generator, query interface.
 // Only types, and the marks that we put on options; sequelize-internals.ts casts to them.
+import type { OutOfSight } from "./out-of-sight.ts";
 import type { Attribute, ModelClass, Table } from "./sequelize-internals.ts";
 
 /** Passed from the query generator to a data type (query-generator.js, escape and format). */
@@ -39,8 +40,8 @@ export interface Query {
     readonly hasMultiAssociation?: boolean;
     /** What mapToModel and callers of `query()` say: attribute by column. */
     readonly fieldMap?: Readonly<Record<string, string>>;
-    readonly [WRITTEN]?: WrittenColumns;
-    readonly [EXPECTED]?: readonly ExpectedValues[];
+    readonly [WRITTEN]?: OutOfSight<WrittenColumns>;
+    readonly [EXPECTED]?: OutOfSight<readonly ExpectedValues[]>;
   };
   handleSelectQuery(rows: Row[]): unknown;
   run(sql: string, parameters?: unknown): Promise<unknown>;
@@ -67,7 +68,7 @@ export interface ExpectedValues {
 }
 
 export interface WriteOptions {
-  [WRITTEN]?: WrittenColumns;
+  [WRITTEN]?: OutOfSight<WrittenColumns>;
   model?: ModelClass;
   updateOnDuplicate?: string[];
 }
@@ -79,6 +80,7 @@ export interface WhereOptions {
 }
 
 export interface QueryGenerator {
+  quoteIdentifier(name: string): string;
   escape(value: unknown, field?: Attribute, options?: { readonly context?: string }): string;
   format(
     value: unknown,

@@ -17,6 +17,7 @@ export function redactError(error: unknown, model: ModelClass | undefined): void
   if (error instanceof ValidationError) redactValidation(error, model);
   if (error instanceof UniqueConstraintError) redactUnique(error, model);
   if (error instanceof OptimisticLockError) redactOptimisticLock(error, model);
+  if (error instanceof Error) redactMismatch(error, model);
   if (error instanceof AggregateError) for (const one of error.errors) redactBulkRecord(one, model);
 }
 
@@ -61,6 +62,17 @@ class LazyValue {
   [inspect.custom](): string {
     return REDACTED;
   }
+}
+
+/** findOrCreate quotes both values where the row that it ran into holds another one (lib/model.js). */
+function redactMismatch(error: Error, model: ModelClass): void {
+  const prefix = `${model.name}#findOrCreate: value used for `;
+  if (!error.message.startsWith(prefix)) return;
+  const name = error.message.slice(prefix.length).split(" ")[0] as string;
+  if (!isEncrypted(model.rawAttributes[name])) return;
+  const quoted = error.message;
+  error.message = `${prefix}${name} was not equal for both the find and the create calls`;
+  if (error.stack) error.stack = error.stack.replace(quoted, () => error.message);
 }
 
 function redactOptimisticLock(error: OptimisticLockError, model: ModelClass): void {

@@ -2,18 +2,23 @@
 // objects stay as they are, because Sequelize copies them into instances afterwards.
 import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { Utils } from "sequelize";
-import { cipherOf, isEncrypted, type EncryptedAttribute } from "./installation.ts";
+import {
+  cipherOf,
+  encryptedAttributes,
+  isEncrypted,
+  type EncryptedAttribute,
+} from "./installation.ts";
 import { Sealed } from "./sealed.ts";
+import { OutOfSight } from "./out-of-sight.ts";
 import { WRITTEN, type Values, type WriteOptions, type WrittenValue } from "./query-internals.ts";
-import { type Attribute } from "./sequelize-internals.ts";
+import type { Attribute, ModelClass } from "./sequelize-internals.ts";
 
 /** Rows by column name, ready for the query generator; what was sealed is noted in `options`. */
 export function sealRows(
   rows: readonly Values[],
-  attributes: Readonly<Record<string, Attribute>> | undefined,
+  columns: readonly EncryptedAttribute[],
   options: WriteOptions,
 ): Values[] {
-  const columns = encryptedColumnsOf(attributes);
   const sealed = rows.map((row) => ({ ...row }));
   const written = new Map<string, WrittenValue[]>();
   for (const attribute of columns) {
@@ -22,15 +27,23 @@ export function sealRows(
     if (holders.length > 0)
       written.set(attribute.field, sealColumn(attribute, holders, rows, sealed));
   }
-  if (written.size > 0) options[WRITTEN] = written;
+  if (written.size > 0) options[WRITTEN] = new OutOfSight(written);
   return sealed;
 }
 
-function encryptedColumnsOf(
-  attributes: Readonly<Record<string, Attribute>> | undefined,
+/**
+ * The encrypted columns that a statement can write: those of its model or table, whatever attributes the caller brings. A
+ * seed names only the columns that need a type.
+ */
+export function encryptedColumnsOf(
+  model: ModelClass | undefined,
+  given: Readonly<Record<string, Attribute>> | undefined,
 ): readonly EncryptedAttribute[] {
   // Keyed by attribute or by column name, depending on the caller, and sometimes by both.
-  return [...new Set(Object.values(attributes ?? {}).filter(isEncrypted))];
+  const own = Object.values(given ?? {}).filter(isEncrypted);
+  const fields = new Set(own.map(({ field }) => field));
+  const others = encryptedAttributes(model).filter(({ field }) => !fields.has(field));
+  return [...new Set([...own, ...others])];
 }
 
 /** Seals one column in the rows that have it; returns what was written, by row. */
@@ -82,9 +95,9 @@ function refuseExpressions(attribute: EncryptedAttribute, values: readonly unkno
 /** The columns to update on a conflict, with the blind indexes that belong to them. */
 export function withIndexColumns(
   columns: readonly string[],
-  attributes: Readonly<Record<string, Attribute>> | undefined,
+  encrypted: readonly EncryptedAttribute[],
 ): string[] {
-  const indexes = encryptedColumnsOf(attributes).flatMap((attribute) => {
+  const indexes = encrypted.flatMap((attribute) => {
     const index = cipherOf(attribute).blindIndex;
     return index && columns.includes(attribute.field) ? [index.column] : [];
   });

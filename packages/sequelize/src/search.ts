@@ -38,7 +38,7 @@ export function searchCondition(
   }
   if (value === null || value === undefined) return undefined;
   if (isPath(key, attribute)) refuse(attribute, "cannot be searched by a path or cast in the key");
-  if (value instanceof Sealed || isNesting(value)) return undefined;
+  if (value instanceof Sealed || isListOfSealed(value) || isNesting(value)) return undefined;
   const operations = operationsOf(attribute, value);
   const conditions = operations.map(([operator, operand]) =>
     termsFor({ attribute, model: options.model }, operator, operand),
@@ -84,6 +84,13 @@ export function isPath(key: unknown, attribute: EncryptedAttribute): boolean {
   if (typeof key !== "string") return false;
   const name = key.startsWith("$") ? key.slice(1, -1).split(".").pop() : key;
   return namedAttribute(attribute.Model, name as string) !== attribute;
+}
+
+/** What this file made before and Sequelize brings back, taking several operators apart; or stored forms as they were read. */
+function isListOfSealed(value: unknown): boolean {
+  if (!isPlainObject(value)) return false;
+  const list = value[Op.in] ?? value[Op.notIn];
+  return Array.isArray(list) && list.length > 0 && list.every((item) => item instanceof Sealed);
 }
 
 /** `{ [Op.or]: [...] }` and `{ [Op.and]: [...] }`: Sequelize comes back with each part. */
@@ -186,7 +193,6 @@ export function takesList(operator: symbol, operand: unknown): boolean {
 }
 
 function termsOf(attribute: EncryptedAttribute, value: unknown): unknown[] {
-  if (value instanceof Sealed) return [value]; // of several operators, which Sequelize takes apart and brings back
   const cipher = cipherOf(attribute);
   if (cipher.isDeterministic) return cipher.searchTerms(value).map((stored) => new Sealed(stored));
   if (cipher.blindIndex) return cipher.indexTokens(value);

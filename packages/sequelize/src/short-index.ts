@@ -2,42 +2,28 @@
 // index is answered exactly: the rows with the token are read, decrypted and compared, and the condition names their
 // primary keys as well. So counting, limits, NOT, UPDATE and DELETE mean the value, never its neighbours.
 import { Op, Utils } from "sequelize";
-import { isPlainObject, namedAttribute } from "./column-paths.ts";
+import { isPlainObject } from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
+import {
+  rowsHolding,
+  type Comparison,
+  type ReadContext,
+  type Scope,
+  type Where,
+} from "./index-candidates.ts";
 import {
   attributeOfKey,
   EQUALITY_OPERATORS,
   isList,
   isNegation,
   isPath,
-  keyFor,
-  keyOf,
-  refuse,
   takesList,
 } from "./search.ts";
 import type { IncludeNode, SelectNode } from "./query-internals.ts";
-import type { Attribute, ModelClass } from "./sequelize-internals.ts";
+import type { ModelClass } from "./sequelize-internals.ts";
 
 /** From here on two values share a token with a chance below 2^-64 even among 2^32 rows. */
 const EXACT_BITS = 128;
-const MAX_ROWS = 10_000;
-
-/** Where and how to read: as the statement itself does. */
-export interface ReadContext {
-  readonly transaction?: unknown;
-  readonly logging?: unknown;
-  readonly searchPath?: unknown;
-  readonly useMaster?: boolean;
-}
-
-type Where = Record<PropertyKey, unknown>;
-
-/** What a condition stands in: its model (of the schema in use), and the models that it can reach by association. */
-interface Scope {
-  readonly model: ModelClass;
-  readonly include?: readonly IncludeNode[] | undefined;
-  readonly context: ReadContext;
-}
 
 /**
  * Resolves all conditions of a SELECT: the root's in a copy of the options, those of includes in place, because
@@ -83,7 +69,17 @@ export async function resolveWhere(
   context: ReadContext,
   include?: readonly IncludeNode[],
 ): Promise<unknown> {
-  return model ? resolveIn(where, { model, include, context }) : where;
+  return model ? resolveIn(where, { model, include, context, isChange: false }) : where;
+}
+
+/** The same for UPDATE and DELETE: read from the server that will be written, a replica may not know the rows yet. */
+export async function resolveChange(
+  where: unknown,
+  model: ModelClass | undefined,
+  context: ReadContext,
+): Promise<unknown> {
+  const onPrimary = { ...context, useMaster: true };
+  return model ? resolveIn(where, { model, context: onPrimary, isChange: true }) : where;
 }
 
 async function resolveIn(where: unknown, scope: Scope): Promise<unknown> {
@@ -124,13 +120,6 @@ function partsOf(key: PropertyKey, value: unknown): unknown {
 function isShort(attribute: EncryptedAttribute): boolean {
   const index = cipherOf(attribute).blindIndex;
   return index !== undefined && index.bits < EXACT_BITS;
-}
-
-/** One comparison: `key` as the where object has it. */
-interface Comparison {
-  readonly attribute: EncryptedAttribute;
-  readonly key: string;
-  readonly scope: Scope;
 }
 
 /** The condition that means the same; undefined for what needs no index (NULL) or is refused later. */
@@ -183,94 +172,4 @@ async function resolveOperator(
   if (isOfMany && (!Array.isArray(operand) || operand.length === 0)) return undefined;
   const found = await rowsHolding(comparison, isOfMany ? (operand as unknown[]) : [operand]);
   return isNegation(operator) ? { [Op.not]: found } : found;
-}
-
-/**
- * "It has one of the tokens, and it is one of the rows that really hold one of the values". The token stays in the
- * condition for rows that change in between. "… or has no token" makes the whole unknown where it would be false, so that
- * NOT leaves rows without a value out, as in SQL.
- */
-async function rowsHolding(comparison: Comparison, values: readonly unknown[]): Promise<unknown> {
-  const { attribute, key } = comparison;
-  if (values.includes(null))
-    refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
-  const tokens = values.flatMap((value) => cipherOf(attribute).indexTokens(value));
-  const rows = await readRows(comparison, values, tokens);
-  const index = keyFor(attribute, key) as string;
-  const isOneOf = primaryKeyIn(Object.values(modelOf(comparison).primaryKeys), rows, key);
-  return {
-    [Op.and]: [
-      { [index]: { [Op.in]: tokens } },
-      { [Op.or]: [...isOneOf, { [index]: { [Op.is]: null } }] },
-    ],
-  };
-}
-
-type Row = Record<string, unknown>;
-
-/** The rows behind the tokens that hold one of the values: their primary keys, by attribute. */
-async function readRows(
-  comparison: Comparison,
-  values: readonly unknown[],
-  tokens: readonly string[],
-): Promise<Row[]> {
-  const { attribute, scope } = comparison;
-  const model = modelOf(comparison);
-  const primaryKeys = Object.keys(model.primaryKeys);
-  if (primaryKeys.length === 0) {
-    return refuse(
-      attribute,
-      "has a short blindIndex, but its table has no primary key to answer with; use 256 bits",
-    );
-  }
-  const cipher = cipherOf(attribute);
-  const index = cipher.blindIndex?.column as string;
-  const candidates = (await model.unscoped().findAll({
-    attributes: [...primaryKeys, attribute.fieldName],
-    where: { [model.fieldRawAttributesMap[index]?.fieldName ?? index]: tokens },
-    raw: true,
-    paranoid: false,
-    hooks: false,
-    limit: MAX_ROWS + 1,
-    ...scope.context,
-  })) as Row[];
-  if (candidates.length > MAX_ROWS) {
-    return refuse(
-      attribute,
-      `has a blindIndex so short that more than ${MAX_ROWS} rows share a token; use more bits`,
-    );
-  }
-  const wanted = new Set(values.map((value) => cipher.indexForm(value)));
-  return candidates.filter((row) => {
-    const value = row[attribute.fieldName];
-    return value !== null && value !== undefined && wanted.has(cipher.indexForm(value));
-  });
-}
-
-/** The model that holds the attribute, as the statement uses it: `Model.schema()` gives another one of the same table. */
-function modelOf({ attribute, key, scope }: Comparison): ModelClass {
-  let { model, include } = scope;
-  const steps = key.startsWith("$") ? key.slice(1, -1).split(".").slice(0, -1) : [];
-  for (const step of steps) {
-    const node = include?.find(({ as }) => as === step);
-    if (node) ({ model, include } = node);
-  }
-  return namedAttribute(model, attribute.fieldName) === attribute ? model : attribute.Model;
-}
-
-/** No condition for no rows; the columns stand beside the one that `key` names. */
-function primaryKeyIn(
-  primaryKeys: readonly Attribute[],
-  rows: readonly Row[],
-  key: string,
-): Where[] {
-  const [only] = primaryKeys;
-  if (rows.length === 0) return [];
-  if (only && primaryKeys.length === 1)
-    return [{ [keyOf(only.field, key)]: { [Op.in]: rows.map((row) => row[only.fieldName]) } }];
-  return rows.map((row) =>
-    Object.fromEntries(
-      primaryKeys.map(({ field, fieldName }) => [keyOf(field, key), row[fieldName]]),
-    ),
-  );
 }

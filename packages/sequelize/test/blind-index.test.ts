@@ -2,18 +2,27 @@
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { DataTypes, Op, QueryTypes, type Model, type ModelStatic } from "sequelize";
-import { EncryptedType, searchValues } from "../src/index.ts";
-import { openDatabase, type Opened } from "./database.ts";
+import { EncryptedType, fieldseal, searchValues } from "../src/index.ts";
+import { queryInterfaceOf } from "../src/sequelize-internals.ts";
+import { connect, openDatabase, type Opened } from "./database.ts";
 
 const people = (count: number): { email: string }[] =>
   Array.from({ length: count }, (_, i) => ({ email: `p${i}@example.org` }));
+/** Two values that share a token. */
+function neighbours(model: ModelStatic<Model>): [string, string] {
+  const tokenOf = (value: string): string => String(searchValues(model, "email", value)[0]);
+  const [first, ...others] = people(200).map((person) => person.email);
+  const other = others.find((value) => tokenOf(value) === tokenOf(first as string));
+  return [first as string, other as string];
+}
 const emailsOf = (rows: readonly Model[]): unknown[] => rows.map((row) => row.get("email"));
 
 describe("a short blind index", () => {
+  const keyring = Keyring.fromKey(generateRootKey());
   let opened: Opened;
   before(async function () {
     this.timeout(60_000);
-    opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    opened = await openDatabase(keyring);
     await opened.sequelize.createSchema("tenant", {});
   });
   after(() => opened.close());
@@ -126,6 +135,62 @@ describe("a short blind index", () => {
     );
     const error = await Crowd.count({ where: { email: "same" } }).catch((thrown: Error) => thrown);
     expect(error).to.have.property("message").that.includes("more than 10000 rows share a token");
+  });
+
+  it("leaves a row alone that changes between its reading and the statement", async () => {
+    const Racer = opened.sequelize.define(
+      "Racer",
+      { email, n: DataTypes.INTEGER },
+      { timestamps: false },
+    );
+    await Racer.sync();
+    const [before, after] = neighbours(Racer);
+    const queryInterface = queryInterfaceOf(opened.sequelize);
+    const { select } = queryInterface;
+    const statements = [
+      () => Racer.destroy({ where: { email: before } }),
+      () => Racer.update({ n: 1 }, { where: { email: before } }),
+      () => Racer.increment("n", { where: { email: before } }),
+    ];
+    for (const statement of statements) {
+      await Racer.destroy({ truncate: true });
+      await Racer.create({ email: before, n: 0 });
+      queryInterface.select = async (...parameters) => {
+        const rows = await select.apply(queryInterface, parameters);
+        queryInterface.select = select;
+        // Another process gives the row a value that has the same token.
+        await Racer.update({ email: after }, { where: { n: 0 } });
+        return rows;
+      };
+      await statement();
+      const rows = await Racer.findAll({ raw: true, attributes: ["email", "n"] });
+      expect(rows).to.deep.equal([{ email: after, n: 0 }]);
+    }
+  });
+
+  it("is read where the search path leads", async () => {
+    const sequelize = connect(opened.database, [], { dialectOptions: { prependSearchPath: true } });
+    fieldseal(sequelize, { keyring });
+    const Local = sequelize.define("Local", { email }, { timestamps: false });
+    const searchPath = "tenant";
+    await Local.sync();
+    await Local.schema("tenant").sync();
+    await Local.bulkCreate(people(30));
+    await Local.schema("tenant").bulkCreate(people(30).toReversed());
+    const [found] = await Local.findAll({
+      where: { email: "p3@example.org" },
+      searchPath,
+    } as never);
+    expect(found?.get()).to.deep.include({ email: "p3@example.org", id: 27 });
+    await sequelize.close();
+  });
+
+  it("takes no offence at a token whose value is gone", async () => {
+    const Gone = opened.sequelize.define("Gone", { email }, { timestamps: false });
+    await Gone.sync();
+    await Gone.bulkCreate([{ email: "same" }, { email: "same" }]);
+    await opened.database.query('UPDATE "Gones" SET email = NULL WHERE id = 1');
+    expect(await Gone.count({ where: { email: "same" } })).to.equal(1);
   });
 
   it("is read in the statement's transaction, and without the model's hooks and scopes", async () => {

@@ -139,6 +139,25 @@ describe("fieldseal()", () => {
       },
       'is an attribute stored in column "a_index"',
     ],
+    "one companion column for two": [
+      {
+        z: EncryptedType({ blindIndex: { column: "x" } }),
+        a: EncryptedType({ blindIndex: { column: "x" } }),
+      },
+      "which another blind index fills",
+    ],
+    "a companion column of another type": [
+      { a: EncryptedType({ blindIndex: { column: "n" } }), n: DataTypes.INTEGER },
+      "declared for something else",
+    ],
+    "a companion column that is encrypted": [
+      { a: EncryptedType({ blindIndex: { column: "b" } }), b: EncryptedType },
+      "declared for something else",
+    ],
+    "a column as its own companion": [
+      { a: EncryptedType({ blindIndex: { column: "a" } }) },
+      "declared for something else",
+    ],
     "an unknown option": [{ a: EncryptedType({ sweet: true } as never) }, 'unknown option "sweet"'],
   };
   for (const [title, [attributes, problem]] of Object.entries(shapes)) {

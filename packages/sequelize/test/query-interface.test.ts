@@ -70,6 +70,23 @@ describe("queryInterface on the table of a model", () => {
     expect(await models.User.count({ paranoid: false })).to.equal(2);
   });
 
+  it("encrypts the columns that a caller's attributes leave out", async () => {
+    const name = { name: { type: DataTypes.TEXT } };
+    const row = { name: "Eve", email_address: SECRET, profile_data: { city: SECRET }, ...now };
+    const [insert, update] = [queryInterface.bulkInsert, queryInterface.bulkUpdate].map(
+      (method) => method.bind(queryInterface) as (...rest: unknown[]) => Promise<unknown>,
+    );
+    await insert!("users", [row], {}, name);
+    await update!("users", { email_address: `eve-${SECRET}` }, { name: "Eve" }, {}, name);
+    const [stored] = await opened.database.query(
+      "SELECT email_address, profile_data FROM users WHERE name = 'Eve'",
+    );
+    for (const value of Object.values(stored!)) expect(value).to.match(/^9V6h/);
+    const found = await models.User.findOne({ where: { email: `eve-${SECRET}` } });
+    expect(found?.profile).to.deep.equal({ city: SECRET });
+    await found?.destroy({ force: true });
+  });
+
   it("writes rows by the attributes that a caller gives", async () => {
     await queryInterface.createTable("seeded", {
       id: { type: DataTypes.INTEGER },

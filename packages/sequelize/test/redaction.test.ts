@@ -102,6 +102,50 @@ describe("what Sequelize prints of encrypted attributes", () => {
     expect(mismatch[1]).to.equal(false);
   });
 
+  it("of findOrCreate, when it runs into another value, is neither", async () => {
+    const Racer = opened.sequelize.define("Racer", {
+      email: { type: EncryptedType({ deterministic: true }), unique: true },
+    });
+    await Racer.sync();
+    await Racer.create({ email: `${SECRET}-taken` });
+    Racer.addHook("beforeCreate", (racer) => void racer.set("email", `${SECRET}-taken`));
+    const error = await Racer.findOrCreate({ where: { email: `${SECRET}-free` } }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error)
+      .to.have.property("message")
+      .that.matches(/value used for email was not equal/);
+    expect(shown(error)).to.not.include(SECRET);
+  });
+
+  it("of a statement's options, which `logging` gets, is nothing of the adapter's", async () => {
+    const email = `${SECRET}-log@example.org`;
+    const seen: unknown[] = [];
+    const logging = (_sql: string, options: unknown): void => void seen.push(options);
+    const logged = <Options extends object>(options: Options): Options => ({ ...options, logging });
+    const user = await models.User.create({ ...ADA, email }, logged({}));
+    await models.User.bulkCreate([{ ...ADA, email }], logged({}));
+    await models.User.upsert({ ...ADA, id: user.id, email }, logged({}));
+    await models.User.update({ email }, logged({ where: { id: user.id } }));
+    await user.update({ email: `2${email}` }, logged({}));
+    const Indexed = opened.sequelize.define("Indexed", {
+      email: EncryptedType({ blindIndex: { column: "email_index" } }),
+    });
+    await Indexed.sync();
+    await Indexed.findAll(logged({ where: { email } }));
+    expect(seen.length).to.be.greaterThan(5);
+    const ours = seen.flatMap((options) =>
+      Object.getOwnPropertySymbols(options).map(
+        (name) => (options as Record<symbol, unknown>)[name],
+      ),
+    );
+    expect(ours.length).to.be.greaterThan(5);
+    expect(inspect(ours, { depth: 12, showHidden: true })).to.not.include(SECRET);
+    // Sequelize's own entries: the values of the statement, as for plain columns, under `where`, nothing else.
+    const others = seen.map((options) => ({ ...(options as object), where: undefined }));
+    expect(inspect(others, { depth: 5 })).to.not.include(SECRET);
+  });
+
   it("of an optimistic lock error is no value", async () => {
     const Locked = opened.sequelize.define("Locked", { note: EncryptedType }, { version: true });
     await Locked.sync();

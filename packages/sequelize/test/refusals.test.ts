@@ -136,6 +136,14 @@ describe("what Sequelize cannot do on ciphertext", () => {
         include: [{ ...posts, include: [tags] }],
         where: where(col("posts->tags.label"), { [Op.like]: SECRET } as never) as never,
       }),
+    "where() of a function of SQL": () =>
+      models.User.findAll({
+        where: where(fn("coalesce", literal('"User".email_address')), SECRET) as never,
+      }),
+    "where() of SQL": () =>
+      models.User.findAll({ where: where(literal("lower(email_address)"), SECRET) as never }),
+    "where() by a path that nobody knows": () =>
+      models.User.findAll({ include: [posts], where: where(col("p.headline"), SECRET) as never }),
     "where() with a column of ours on the right": () =>
       models.User.findAll({ where: where(col("name"), col("email_address")) as never }),
     "a path with dots": () =>

@@ -1,0 +1,150 @@
+// Which rows a short blind index means: those with the token are read, decrypted and compared.
+import type { Stored } from "@fieldseal/crypto";
+import { Op, Utils } from "sequelize";
+import { namedAttribute } from "./column-paths.ts";
+import { cipherOf, type EncryptedAttribute } from "./installation.ts";
+import type { IncludeNode } from "./query-internals.ts";
+import { Sealed } from "./sealed.ts";
+import { keyFor, keyOf, refuse } from "./search.ts";
+import { queryGeneratorOf, type Attribute, type ModelClass } from "./sequelize-internals.ts";
+
+const MAX_ROWS = 10_000;
+
+/** Where and how to read: as the statement itself does. */
+export interface ReadContext {
+  readonly transaction?: unknown;
+  readonly logging?: unknown;
+  readonly searchPath?: unknown;
+  readonly useMaster?: boolean;
+}
+
+export type Where = Record<PropertyKey, unknown>;
+
+/** What a condition stands in: its model (of the schema in use), and the models that it can reach by association. */
+export interface Scope {
+  readonly model: ModelClass;
+  readonly include?: readonly IncludeNode[] | undefined;
+  readonly context: ReadContext;
+  /** Whether the statement changes rows: then they must hold what was read when it comes to them. */
+  readonly isChange: boolean;
+}
+
+/** One comparison: `key` as the where object has it. */
+export interface Comparison {
+  readonly attribute: EncryptedAttribute;
+  readonly key: string;
+  readonly scope: Scope;
+}
+
+/**
+ * "It has one of the tokens, and it is one of the rows that really hold one of the values". "… or has no token" makes the
+ * whole unknown where it would be false, so that NOT leaves rows without a value out, as in SQL. A row can change between
+ * reading and changing it: then its token does, and what is stored always, which UPDATE and DELETE compare too.
+ */
+export async function rowsHolding(
+  comparison: Comparison,
+  values: readonly unknown[],
+): Promise<unknown> {
+  const { attribute, key, scope } = comparison;
+  if (values.includes(null))
+    refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
+  const tokens = values.flatMap((value) => cipherOf(attribute).indexTokens(value));
+  const rows = await readRows(comparison, values, tokens);
+  const index = keyFor(attribute, key) as string;
+  const isOneOf = primaryKeyIn(Object.values(modelOf(comparison).primaryKeys), rows, key);
+  const isAsRead = {
+    [keyOf(attribute.field, key)]: {
+      [Op.in]: rows.map((row) => new Sealed(row[STORED] as Stored)),
+    },
+  };
+  const isFound =
+    scope.isChange && rows.length > 0 ? [{ [Op.and]: [{ [Op.or]: isOneOf }, isAsRead] }] : isOneOf;
+  return {
+    [Op.and]: [
+      { [index]: { [Op.in]: tokens } },
+      { [Op.or]: [...isFound, { [index]: { [Op.is]: null } }] },
+    ],
+  };
+}
+
+type Row = Record<string, unknown>;
+
+const STORED = "fieldseal_stored";
+
+/** The column under a name that is not decrypted: SQL of one's own is left alone. */
+function storedForm({ Model: model, field }: EncryptedAttribute): [object, string] {
+  const generator = queryGeneratorOf(model.sequelize);
+  const quote = (name: string): string => generator.quoteIdentifier(name);
+  return [new Utils.Literal(`${quote(model.name)}.${quote(field)}`), STORED];
+}
+
+/** The rows behind the tokens that hold one of the values: their primary keys, by attribute. */
+async function readRows(
+  comparison: Comparison,
+  values: readonly unknown[],
+  tokens: readonly string[],
+): Promise<Row[]> {
+  const { attribute, scope } = comparison;
+  const model = modelOf(comparison);
+  const primaryKeys = Object.keys(model.primaryKeys);
+  if (primaryKeys.length === 0) {
+    return refuse(
+      attribute,
+      "has a short blindIndex, but its table has no primary key to answer with; use 256 bits",
+    );
+  }
+  const cipher = cipherOf(attribute);
+  const index = cipher.blindIndex?.column as string;
+  const candidates = (await model.unscoped().findAll({
+    attributes: [
+      ...primaryKeys,
+      attribute.fieldName,
+      ...(scope.isChange ? [storedForm(attribute)] : []),
+    ],
+    where: { [model.fieldRawAttributesMap[index]?.fieldName ?? index]: tokens },
+    raw: true,
+    paranoid: false,
+    hooks: false,
+    limit: MAX_ROWS + 1,
+    ...scope.context,
+  })) as Row[];
+  if (candidates.length > MAX_ROWS) {
+    return refuse(
+      attribute,
+      `has a blindIndex so short that more than ${MAX_ROWS} rows share a token; use more bits`,
+    );
+  }
+  const wanted = new Set(values.map((value) => cipher.indexForm(value)));
+  return candidates.filter((row) => {
+    const value = row[attribute.fieldName];
+    return value !== null && value !== undefined && wanted.has(cipher.indexForm(value));
+  });
+}
+
+/** The model that holds the attribute, as the statement uses it: `Model.schema()` gives another one of the same table. */
+function modelOf({ attribute, key, scope }: Comparison): ModelClass {
+  let { model, include } = scope;
+  const steps = key.startsWith("$") ? key.slice(1, -1).split(".").slice(0, -1) : [];
+  for (const step of steps) {
+    const node = include?.find(({ as }) => as === step);
+    if (node) ({ model, include } = node);
+  }
+  return namedAttribute(model, attribute.fieldName) === attribute ? model : attribute.Model;
+}
+
+/** No condition for no rows; the columns stand beside the one that `key` names. */
+function primaryKeyIn(
+  primaryKeys: readonly Attribute[],
+  rows: readonly Row[],
+  key: string,
+): Where[] {
+  const [only] = primaryKeys;
+  if (rows.length === 0) return [];
+  if (only && primaryKeys.length === 1)
+    return [{ [keyOf(only.field, key)]: { [Op.in]: rows.map((row) => row[only.fieldName]) } }];
+  return rows.map((row) =>
+    Object.fromEntries(
+      primaryKeys.map(({ field, fieldName }) => [keyOf(field, key), row[fieldName]]),
+    ),
+  );
+}
