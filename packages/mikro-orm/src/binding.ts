@@ -10,16 +10,19 @@ import {
   type KeyringInput,
   type ValueCodec,
 } from "@fieldseal/crypto";
+import { driverOf } from "./driver-internals.ts";
 import {
   columnOf,
   configuredKeyring,
+  allMetadata,
   embeddedOrigin,
-  isInsideDocument,
+  isInEmbeddable,
   tableOf,
   type ConversionContext,
   type Meta,
   type Property,
 } from "./mikro-orm-internals.ts";
+import { refuseUnsupported } from "./refusals.ts";
 import type { Sealed } from "./sealed.ts";
 
 /** An encrypted type, without its class: encrypted-column-type.ts imports this file. */
@@ -65,8 +68,9 @@ export function encryptedTypeOf(prop: Property | undefined): BoundType | undefin
  */
 export function bind(type: BoundType, prop: Property): void {
   const meta = type.meta as Meta;
-  const label = `${meta.className}.${prop.name}`;
-  refuseUnsupported(meta, prop, label);
+  // MikroORM names properties inside of documents `card~pin`.
+  const label = `${meta.className}.${prop.name.replaceAll("~", ".")}`;
+  refuseUnsupported(type, meta, prop);
   refuseOptions(type, label);
   const current = bindings.get(type);
   if (current !== undefined && current.label !== label) {
@@ -77,45 +81,14 @@ export function bind(type: BoundType, prop: Property): void {
     bind(copy, prop);
     return;
   }
-  type.isEmbedded = embeddedOrigin(meta, prop) !== undefined;
+  type.isEmbedded = isInEmbeddable(meta, prop);
   bindings.set(type, { meta, prop, label });
-  if (type.options.blindIndex !== undefined && isInsideDocument(meta, prop)) {
-    refuse(label, "a blind index inside an embeddable stored as JSON; embed it inline");
-  }
-}
-
-/** A bare `default: undefined` is set by MikroORM itself. */
-function refuseUnsupported(meta: Meta, prop: Property, label: string): void {
-  if (prop.primary === true) {
-    refuse(
-      label,
-      "an encrypted primary key; encrypt another property, keys are looked up and joined",
-    );
-  }
-  if (prop.array === true) {
-    refuse(label, "an array of encrypted values; use EncryptedJSONType for the whole array");
-  }
-  // Before defaults: MikroORM gives version properties one.
-  if (prop.version === true || (meta.versionProperty as unknown) === prop.name) {
-    refuse(label, "an encrypted version property");
-  }
-  const { default: value, defaultRaw } = prop as { default?: unknown; defaultRaw?: unknown };
-  if (
-    (value !== undefined && value !== null) ||
-    (defaultRaw !== undefined && defaultRaw !== null)
-  ) {
-    refuse(label, "a default in SQL, which would store plaintext; use onCreate");
-  }
 }
 
 /** The table's name may not be known yet, but the options are. */
 function refuseOptions({ codec, options }: BoundType, label: string): void {
   const defaultContext = { table: "unknown", column: "unknown" };
   void new ColumnCipher({ codec, label, options, defaultContext }).label;
-}
-
-function refuse(label: string, what: string): never {
-  throw new ConfigError("ERR_CONFIG_OPTION", `${label} asks for ${what}.`);
 }
 
 /**
@@ -141,7 +114,7 @@ function newCipher(type: BoundType, { meta, prop, label }: Binding): ColumnCiphe
     codec: type.codec,
     label,
     options: type.options,
-    defaultContext: contextOf(meta, prop),
+    defaultContext: contextOf(type, meta, prop),
     defaultKeyring: configured ?? defaultKeyring,
   });
 }
@@ -151,8 +124,9 @@ function newCipher(type: BoundType, { meta, prop, label }: Binding): ColumnCiphe
  * embeddable are bound to the embeddable's class instead: conditions on them are converted by its own type instance,
  * which knows no owner.
  */
-function contextOf(meta: Meta, prop: Property): ColumnContext {
-  const origin = embeddedOrigin(meta, prop);
+function contextOf(type: BoundType, meta: Meta, prop: Property): ColumnContext {
+  const all = allMetadata(driverOf(type.platform as never).getMetadata());
+  const origin = embeddedOrigin(meta, prop, all);
   return origin
     ? { table: origin.className, column: origin.property }
     : { table: tableOf(meta, prop), column: columnOf(prop) };

@@ -4,12 +4,15 @@ import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { bindingOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import {
   directPropertyOfKey,
+  isRawSql,
   isInsideDocument,
   propertyOfKey,
+  type Properties,
   type Property,
   type WhereOptions,
 } from "./mikro-orm-internals.ts";
-import { encryptionOf, type Properties } from "./rows.ts";
+import { encryptedBehind } from "./other-names.ts";
+import { encryptionOf } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
 
 export type Condition = Record<string, unknown>;
@@ -38,6 +41,7 @@ export function prepareCondition(options: WhereOptions): unknown {
   for (const key of Object.keys(where)) {
     if (isOperator(key)) continue;
     const prop = propertyOfKey(key, options);
+    if (!prop) refuseOtherName(key, options);
     if (!prop) continue;
     const value = where[key];
     const [newKey, newValue] = prepareEntry(key, value, { prop, options });
@@ -47,6 +51,14 @@ export function prepareCondition(options: WhereOptions): unknown {
     prepared[newKey] = newValue;
   }
   return prepared ?? where;
+}
+
+/** null is what it is under any name. */
+function refuseOtherName(key: string, options: WhereOptions): void {
+  const type = encryptedBehind(key, options);
+  const value = (options.where as Condition)[key];
+  if (type === undefined || value === null || isRawSql(value)) return;
+  throw unsupportedQuery(type, `cannot be compared under the name "${key}"`);
 }
 
 interface Target {

@@ -1,26 +1,17 @@
 // Where rows leave for the database: every path of writing goes through the driver's four methods, or through the
 // query builder, which asks the driver to map properties to columns.
+import { checkDiscovered } from "./discovered.ts";
+import type { QueryBuilder, SqlDriver, UpsertOptions, WithKysely } from "./driver-internals.ts";
 import { guardKysely } from "./kysely-guard.ts";
 import { wrapUpserts } from "./entity-manager-internals.ts";
-import {
-  type QueryBuilder,
-  type Row,
-  type SqlDriver,
-  type UpsertOptions,
-  type WithKysely,
-} from "./mikro-orm-internals.ts";
+import { propertiesOf, type Properties, type Row } from "./mikro-orm-internals.ts";
+import { refusePaths } from "./other-names.ts";
 import { patchBuilder } from "./query-builders.ts";
 import { installRedaction, redactEntities } from "./redaction.ts";
-import {
-  companionsOf,
-  encryptRows,
-  openRows,
-  propertiesOf,
-  withTokens,
-  type Properties,
-} from "./rows.ts";
-import { convertDirectly, installSearch } from "./search.ts";
+import { companionsOf, encryptRows, openRows, withTokens } from "./rows.ts";
+import { installSearch } from "./search.ts";
 import { installShortIndexes } from "./short-index.ts";
+import { convertUnconverted } from "./unconverted.ts";
 
 const installed = new WeakSet<SqlDriver>();
 const patched = new WeakSet<object>();
@@ -45,6 +36,7 @@ export function installOnDriver(driver: SqlDriver): void {
   driver.createEntityManager = (...parameters) => {
     const manager = createEntityManager(...parameters);
     patchKysely(Object.getPrototypeOf(manager) as WithKysely);
+    checkDiscovered(driver.getMetadata());
     redactEntities(driver.getMetadata());
     return manager;
   };
@@ -96,6 +88,7 @@ function installWrites(driver: SqlDriver): void {
   }
   driver.mapDataToFieldNames = (row, stringify, properties, ...rest) => {
     const isRow = properties !== undefined && row !== null && row !== undefined;
+    if (isRow) refusePaths(properties, row);
     const [completed] = isRow ? encryptRows(properties, [row]) : [row];
     return mapDataToFieldNames.call(driver, completed as Row, stringify, properties, ...rest);
   };
@@ -108,7 +101,7 @@ function installReads(driver: SqlDriver): void {
     // Where conversion is switched off, conditions hold what the database holds.
     const isConverted = options?.convertCustomTypes !== false;
     const asked = { entityName, metadata, platform: driver.getPlatform(), where };
-    const condition = isConverted ? convertDirectly(asked) : where;
+    const condition = isConverted ? convertUnconverted(asked) : where;
     const rows = await find.call(driver, entityName, condition, options);
     const meta = metadata.find(entityName);
     if (meta) openRows(meta, rows);

@@ -9,13 +9,9 @@ import {
 import { Type } from "@mikro-orm/core";
 import { bind, bindingOf, cipherOf, unsupportedQuery } from "./binding.ts";
 import { companionOf } from "./companion.ts";
+import { driverOf } from "./driver-internals.ts";
 import { installOnDriver } from "./driver-hooks.ts";
-import {
-  driverOf,
-  isRawSql,
-  type ConversionContext,
-  type Property,
-} from "./mikro-orm-internals.ts";
+import { isRawSql, type ConversionContext, type Property } from "./mikro-orm-internals.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
 import { EmbeddedSealed, Sealed } from "./sealed.ts";
 import { isShortIndex } from "./short-index.ts";
@@ -50,8 +46,12 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
     return this.settings().options;
   }
 
-  /** A type of the same options that serves no property yet. */
+  /**
+   * A type of the same options that serves no property yet; one that serves none is such a type itself. MikroORM
+   * merges properties of several embeddables only where their type is the same object.
+   */
   clone(): this {
+    if (bindingOf(this) === undefined) return this;
     const copy = Object.create(Object.getPrototypeOf(this) as object) as this;
     (copy as { settings: unknown }).settings = this.settings;
     copy.isEmbedded = false;

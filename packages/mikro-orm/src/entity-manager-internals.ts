@@ -1,6 +1,11 @@
-// Casts into MikroORM's entity manager. Read from @mikro-orm/core 7.2.1 and 6.6.16; test/mikro-orm-internals.test.ts
+// Casts into MikroORM's entity manager and its errors. Read from @mikro-orm/core 7.2.1 and 6.6.16; test/mikro-orm-internals.test.ts
 // pins each method on both.
-import { EntityManager } from "@mikro-orm/core";
+import {
+  EntityManager,
+  NotFoundError,
+  OptimisticLockError,
+  ValidationError,
+} from "@mikro-orm/core";
 import type { Meta, Row } from "./mikro-orm-internals.ts";
 
 /** An entity manager while it prepares a query, in its context: inside of a transaction it is the transaction's. */
@@ -56,6 +61,22 @@ export function wrapFindOneOrFail(
       handler(name, redact(this, entityName, asked));
     return findOneOrFail.call(this, entityName, where, { ...options, failHandler });
   };
+}
+
+/** MikroORM makes its errors about entities in static methods of these classes; the entity is a property of them. */
+export function wrapEntityErrors(redact: (error: { entity?: unknown }) => void): void {
+  for (const errors of [ValidationError, OptimisticLockError, NotFoundError]) {
+    const factories = errors as unknown as Record<string, (...parameters: unknown[]) => unknown>;
+    for (const name of Object.getOwnPropertyNames(errors)) {
+      const { [name]: make } = factories;
+      if (typeof make !== "function" || name === "prototype") continue;
+      factories[name] = function (...parameters) {
+        const error = make.apply(this, parameters);
+        if (error instanceof Error) redact(error as { entity?: unknown });
+        return error;
+      };
+    }
+  }
 }
 
 type Upsert = (

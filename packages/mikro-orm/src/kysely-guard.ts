@@ -2,7 +2,7 @@
 // this plugin finds the cells that ended up in comparisons: deterministic ones become a list of stored forms, one per
 // live key; others are refused, because they would silently find nothing.
 import { cipherOf, unsupportedQuery, type BoundType } from "./binding.ts";
-import type { KyselyLike } from "./mikro-orm-internals.ts";
+import type { KyselyLike } from "./driver-internals.ts";
 import { Sealed } from "./sealed.ts";
 
 type Node = Readonly<Record<string, unknown>> & { readonly kind: string };

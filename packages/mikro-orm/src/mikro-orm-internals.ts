@@ -1,8 +1,9 @@
-// Casts into what MikroORM keeps to itself; entity-manager-internals.ts has the others. Read from @mikro-orm/core and /sql 7.2.1, and /core and /knex 6.6.16;
-// test/mikro-orm-internals.test.ts pins each behaviour on both.
+// Casts into the metadata that MikroORM keeps, and its conditions; driver-internals.ts and entity-manager-internals.ts
+// have the others. Read from @mikro-orm/core 7.2.1 and 6.6.16; test/mikro-orm-internals.test.ts pins each on both.
 import {
   QueryHelper,
   RawQueryFragment,
+  Utils,
   type EntityMetadata,
   type EntityProperty,
   type Platform,
@@ -10,7 +11,23 @@ import {
 
 export type Meta = EntityMetadata;
 export type Property = EntityProperty;
+export type Properties = Readonly<Record<string, Property>>;
 export type Row = Record<string, unknown>;
+
+export function propertiesOf(meta: Meta | undefined): Properties {
+  return (meta?.properties ?? {}) as Properties;
+}
+
+/** `address.street` goes into an embeddable. */
+export function propertyAt(properties: Properties, path: string): Property | undefined {
+  let prop: Property | undefined;
+  let inner: Properties | undefined = properties;
+  for (const name of path.split(".")) {
+    prop = inner?.[name];
+    inner = prop?.embeddedProps as Properties | undefined;
+  }
+  return prop;
+}
 
 /** MikroORM gives conversions of a Type one of these; the typings of version 6 lack some modes. */
 export interface ConversionContext {
@@ -51,20 +68,48 @@ export function columnOf(prop: Property): string {
   return prop.fieldNames?.[0] ?? prop.name;
 }
 
+export function isInEmbeddable(meta: Meta, prop: Property): boolean {
+  return meta.embeddable || prop.embedded !== undefined;
+}
+
 /** Class name of the embeddable that an owner's property comes from, with the name it has there. */
 export function embeddedOrigin(
   meta: Meta,
   prop: Property,
+  all: readonly Meta[],
 ): { readonly className: string; readonly property: string } | undefined {
-  if (meta.embeddable) return { className: meta.className, property: prop.name };
+  if (meta.embeddable) {
+    return { className: declaringEmbeddable(meta, prop.name, all).className, property: prop.name };
+  }
   if (!prop.embedded) return undefined;
   const [parentName, property] = prop.embedded;
   const parent = meta.properties[parentName as never] as Property | undefined;
-  const className =
-    parent?.targetMeta?.className ??
-    (parent as { embeddable?: { name?: string } } | undefined)?.embeddable?.name ??
-    String(parent?.type);
+  const target = parent?.targetMeta as Meta | undefined;
+  const className = target
+    ? declaringEmbeddable(target, property, all).className
+    : ((parent as { embeddable?: { name?: string } } | undefined)?.embeddable?.name ??
+      String(parent?.type));
   return { className, property };
+}
+
+/** The embeddables that may stand where this one is: MikroORM makes one of them all. */
+export function polymorphsOf(meta: Meta | undefined): readonly Meta[] {
+  return (meta as { polymorphs?: Meta[] } | undefined)?.polymorphs ?? [];
+}
+
+/** In a hierarchy with a discriminator the uppermost embeddable that has the property, as they share it. */
+function declaringEmbeddable(meta: Meta, property: string, all: readonly Meta[]): Meta {
+  const one = polymorphsOf(meta).find(({ properties }) => property in properties) ?? meta;
+  const isInHierarchy = Boolean(one.discriminatorValue ?? one.discriminatorColumn);
+  const parentName =
+    isInHierarchy && one.extends ? Utils.className(one.extends as never) : undefined;
+  const parent = all.find(({ className }) => className === parentName);
+  return parent && property in parent.properties ? declaringEmbeddable(parent, property, all) : one;
+}
+
+/** Columns of the target that a relation's own columns hold values of. */
+export function referencedColumnsOf(prop: Property): readonly string[] {
+  return prop.referencedColumnNames ?? [];
 }
 
 /** Whether an owner's property is part of a JSON document. */
@@ -73,6 +118,52 @@ export function isInsideDocument(meta: Meta, prop: Property): boolean {
   const parent = meta.properties[prop.embedded[0] as never] as Property | undefined;
   if (!parent) return false;
   return Boolean(parent.object) || Boolean(parent.array) || isInsideDocument(meta, parent);
+}
+
+/** What a property was declared with, as discovery keeps it. */
+export interface Declaration {
+  readonly isPrimary: boolean;
+  readonly isArray: boolean;
+  readonly isVersion: boolean;
+  readonly isConcurrencyCheck: boolean;
+  readonly hasDefault: boolean;
+  readonly isGenerated: boolean;
+  readonly isFormula: boolean;
+  /** By the property, or by the entity, alone or with others. */
+  readonly isUnique: boolean;
+  readonly columnType: string | undefined;
+}
+
+export function declarationOf(meta: Meta, prop: Property): Declaration {
+  const {
+    default: value,
+    defaultRaw,
+    columnTypes,
+    generated,
+    formula,
+    unique,
+    columnType,
+  } = prop as Partial<Property> & {
+    readonly default?: unknown;
+    readonly defaultRaw?: unknown;
+    readonly columnType?: string;
+  };
+  // Some are null or false where nothing was declared.
+  const isSet = (option: unknown): boolean =>
+    option !== undefined && option !== null && option !== false;
+  return {
+    isPrimary: prop.primary === true,
+    isArray: prop.array === true,
+    isVersion: prop.version === true || (meta.versionProperty as unknown) === prop.name,
+    isConcurrencyCheck: prop.concurrencyCheck === true,
+    hasDefault: [value, defaultRaw].some((given) => given !== undefined && given !== null),
+    isGenerated: isSet(generated),
+    isFormula: isSet(formula),
+    isUnique:
+      isSet(unique) ||
+      (meta.uniques ?? []).some(({ properties }) => [properties].flat().includes(prop.name)),
+    columnType: columnTypes?.[0] ?? columnType,
+  };
 }
 
 export interface WhereOptions {
@@ -126,100 +217,16 @@ export function wrapProcessWhere(wrap: (original: ProcessWhere) => ProcessWhere)
   helper.processWhere = wrap(helper.processWhere.bind(QueryHelper));
 }
 
-/** The parts of `AbstractSqlDriver` that rows pass. */
-export interface SqlDriver {
-  find(
-    entityName: unknown,
-    where: unknown,
-    options?: { readonly convertCustomTypes?: boolean },
-  ): Promise<Row[]>;
-  getPlatform(): Platform;
-  nativeInsert(entityName: unknown, data: Row, options?: object): Promise<unknown>;
-  nativeInsertMany(
-    entityName: unknown,
-    data: Row[],
-    options?: object,
-    transform?: unknown,
-  ): Promise<unknown>;
-  nativeUpdate(
-    entityName: unknown,
-    where: unknown,
-    data: Row,
-    options?: UpsertOptions,
-  ): Promise<unknown>;
-  nativeUpdateMany(
-    entityName: unknown,
-    where: unknown[],
-    data: Row[],
-    options?: UpsertOptions,
-    transform?: unknown,
-  ): Promise<unknown>;
-  nativeClone?(
-    entityName: unknown,
-    where: unknown,
-    overrides: Row | undefined,
-    ...rest: unknown[]
-  ): Promise<unknown>;
-  mapDataToFieldNames(
-    data: Row,
-    stringify: boolean,
-    properties: Readonly<Record<string, Property>> | undefined,
-    ...rest: unknown[]
-  ): Row;
-  createQueryBuilder(...parameters: unknown[]): QueryBuilder;
-  createEntityManager(...parameters: unknown[]): object;
-  getMetadata(): WhereOptions["metadata"] & { getAll(): unknown };
-}
-
-/** What decides which columns `ON CONFLICT` updates. */
-export interface UpsertOptions {
-  readonly onConflictMergeFields?: readonly string[];
-  readonly onConflictExcludeFields?: readonly string[];
-}
-
-export interface QueryBuilder {
-  /** `meta` in version 7, `metadata` in version 6. */
-  readonly mainAlias: {
-    readonly entityName: unknown;
-    readonly meta?: Meta;
-    readonly metadata?: Meta;
-  };
-  readonly metadata: WhereOptions["metadata"];
-  /** Entities by the alias that they have in this query. */
-  getAliasMap(): Readonly<Record<string, unknown>>;
-  merge(data?: readonly string[] | Row): unknown;
-  groupBy(fields: unknown): unknown;
-  having(condition?: unknown, ...rest: unknown[]): unknown;
-  select(fields: unknown, distinct?: boolean): unknown;
-  distinctOn(fields: unknown): unknown;
-  count(fields?: unknown, distinct?: boolean): unknown;
-  joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): unknown;
-}
-
-/** Kysely, as far as a plugin needs it; only version 7 has it. */
-export interface KyselyLike {
-  withPlugin(plugin: {
-    transformQuery(query: { readonly node: unknown }): never;
-    transformResult(query: { readonly result: unknown }): Promise<unknown>;
-  }): KyselyLike;
-}
-
-export interface WithKysely {
-  getKysely?(options?: { readonly convertValues?: boolean }): KyselyLike;
-}
-
-export function metaOfBuilder({ mainAlias }: QueryBuilder): Meta | undefined {
-  return mainAlias.meta ?? mainAlias.metadata;
-}
-
-export function driverOf(platform: Platform): SqlDriver {
-  return platform.getConfig().getDriver() as unknown as SqlDriver;
-}
-
 /** A Map in version 7, an object in version 6. */
 export function allMetadata(metadata: { getAll(): unknown }): Meta[] {
   const all = metadata.getAll();
   return all instanceof Map ? ([...all.values()] as Meta[]) : Object.values(all as object);
+}
+
+/** By what version 7 (the class) or version 6 (its name) looks an entity up. */
+export function entityNameOf(meta: Meta, metadata: WhereOptions["metadata"]): unknown {
+  const { class: entityClass } = meta as { class?: unknown };
+  return entityClass && metadata.find(entityClass) ? entityClass : meta.className;
 }
 
 /** The entity or embeddable that a condition on this property may go into. */

@@ -2,16 +2,20 @@
 // would answer something else than was asked.
 import { encryptedTypeOf, unsupportedQuery } from "./binding.ts";
 import { isOperator, type Condition } from "./conditions.ts";
+import { metaOfBuilder, type QueryBuilder } from "./driver-internals.ts";
 import {
-  metaOfBuilder,
+  propertiesOf,
   propertyOfKey,
   targetOf,
   type Meta,
-  type QueryBuilder,
+  type Properties,
   type Row,
+  type WhereOptions,
 } from "./mikro-orm-internals.ts";
-import { companionsOf, encryptionOf, encryptRows, propertiesOf, type Properties } from "./rows.ts";
+import { encryptedBehind, refusePaths } from "./other-names.ts";
+import { companionsOf, encryptionOf, encryptRows } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { convertUnconverted } from "./unconverted.ts";
 
 const patched = new WeakSet<object>();
 
@@ -36,15 +40,24 @@ function patchData(prototype: QueryBuilder): void {
  * of indexed properties go along.
  */
 function mergeData(properties: Properties, data: readonly string[] | Row): string[] | Row {
-  if (!Array.isArray(data)) return encryptRows(properties, [data as Row])[0] as Row;
+  if (!Array.isArray(data)) {
+    refusePaths(properties, data as Row);
+    return encryptRows(properties, [data as Row])[0] as Row;
+  }
   const names = data as readonly string[];
   return [...new Set([...names, ...companionsOf(properties, names)])];
 }
 
 function patchConditions(prototype: QueryBuilder): void {
-  const { joinReference, having } = prototype;
+  const { joinReference, having, populate } = prototype;
+  prototype.populate = function (hints, where, filter) {
+    const convert = (condition: unknown): unknown =>
+      convertUnconverted({ ...optionsOf(this), where: condition });
+    return populate.call(this, hints, convert(where), convert(filter));
+  };
   prototype.joinReference = function (field, alias, condition, ...rest) {
-    const target = typeof field === "string" ? targetOf(propertyOf(this, field)) : undefined;
+    const target =
+      typeof field === "string" ? targetOf(propertyOfKey(field, optionsOf(this))) : undefined;
     const qualified = target ? qualify(condition, { target, alias, builder: this }) : condition;
     return joinReference.call(this, field, alias, qualified, ...rest);
   };
@@ -54,12 +67,13 @@ function patchConditions(prototype: QueryBuilder): void {
   };
 }
 
-function propertyOf(builder: QueryBuilder, key: string): ReturnType<typeof propertyOfKey> {
-  return propertyOfKey(key, {
+function optionsOf(builder: QueryBuilder): WhereOptions {
+  return {
     entityName: builder.mainAlias.entityName,
     metadata: builder.metadata,
     aliasMap: builder.getAliasMap(),
-  });
+    platform: builder.platform,
+  };
 }
 
 interface Join {
@@ -130,6 +144,8 @@ function refuseFields(builder: QueryBuilder, fields: unknown, problem: string): 
 }
 
 function refuseField(builder: QueryBuilder, field: string, problem: string): void {
-  const type = encryptedTypeOf(propertyOf(builder, field));
+  const options = optionsOf(builder);
+  const prop = propertyOfKey(field, options);
+  const type = prop ? encryptedTypeOf(prop) : encryptedBehind(field, options);
   if (type) throw unsupportedQuery(type, problem);
 }

@@ -1,19 +1,24 @@
 // What MikroORM puts into messages: the condition of a search without a result, and entities. Both keep their shape
 // and lose the plaintext of encrypted properties.
 import { inspect } from "node:util";
-import { encryptionOf, propertiesOf, type Properties } from "./rows.ts";
-import { metaOf, wrapFindOneOrFail } from "./entity-manager-internals.ts";
+import { encryptionOf } from "./rows.ts";
+import { metaOf, wrapEntityErrors, wrapFindOneOrFail } from "./entity-manager-internals.ts";
 import {
   allMetadata,
   isRawSql,
+  propertiesOf,
   targetOf,
   type Meta,
+  type Properties,
   type Property,
   type Row,
 } from "./mikro-orm-internals.ts";
 import { isPlainObject } from "./plain-object.ts";
 
 const ENCRYPTED = { [inspect.custom]: () => "[encrypted]", toJSON: () => "[encrypted]" };
+
+/** Prototypes of entities and embeddables that are. */
+const redacted = new WeakSet<object>();
 
 let isInstalled = false;
 
@@ -25,6 +30,15 @@ export function installRedaction(): void {
     const meta = metaOf(em, entityName);
     return meta ? redactCondition(propertiesOf(meta), where) : where;
   });
+  wrapEntityErrors(hideEntity);
+}
+
+/** Logs write an error's own properties, the entity as JSON in the clear. `error.getEntity()` still gives it. */
+function hideEntity(error: { entity?: unknown }): void {
+  const { entity } = error;
+  if (typeof entity !== "object" || entity === null) return;
+  if (!redacted.has(Object.getPrototypeOf(entity) as object)) return;
+  Object.defineProperty(error, "entity", { enumerable: false });
 }
 
 function redactCondition(properties: Properties, where: unknown): unknown {
@@ -50,8 +64,6 @@ function redactValue(value: unknown): unknown {
   if (operators.length === 0) return ENCRYPTED;
   return Object.fromEntries(operators.map((key) => [key, redactValue(value[key])]));
 }
-
-const redacted = new WeakSet<object>();
 
 /** After discovery. `console.log(user)` and messages about an entity then show which properties it has, not those. */
 export function redactEntities(metadata: { getAll(): unknown }): void {

@@ -3,11 +3,17 @@
 import { DecryptError, KeyError, type StoredInput } from "@fieldseal/crypto";
 import { cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
-import { isRawSql, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
+import {
+  isRawSql,
+  propertyAt,
+  type Meta,
+  type Properties,
+  type Property,
+  type Row,
+} from "./mikro-orm-internals.ts";
+import { refuseOtherNames } from "./other-names.ts";
 import { Sealed } from "./sealed.ts";
 import { isPlainObject } from "./plain-object.ts";
-
-export type Properties = Readonly<Record<string, Property>>;
 
 interface EncryptedProperty {
   readonly name: string;
@@ -48,6 +54,7 @@ export function encryptionOf(properties: Properties): Encryption {
  */
 export function encryptRows(properties: Properties, rows: readonly Row[]): readonly Row[] {
   const { encrypted, embedded } = encryptionOf(properties);
+  refuseOtherNames(properties, rows);
   const isPresent = ({ name }: { readonly name: string }): boolean =>
     rows.some((row) => row[name] !== undefined);
   const [columns, embeddables] = [encrypted.filter(isPresent), embedded.filter(isPresent)];
@@ -56,15 +63,35 @@ export function encryptRows(properties: Properties, rows: readonly Row[]): reado
   for (const property of columns) encryptColumn(property, copies);
   // MikroORM puts what it cannot place (an inline embeddable in insertMany, say) into SQL as it is, and then fails.
   for (const { name, embeddedProps } of embeddables) {
-    for (const row of copies) row[name] = encryptEmbedded(embeddedProps as Properties, row[name]);
+    for (const row of copies) {
+      const value = row[name];
+      // A key that was not there would make MikroORM write NULL.
+      if (value !== undefined) row[name] = encryptEmbedded(embeddedProps as Properties, value);
+    }
   }
   return copies;
 }
 
 function encryptEmbedded(properties: Properties, value: unknown): unknown {
-  if (Array.isArray(value)) return value.map((item) => encryptEmbedded(properties, item));
-  const isRow = typeof value === "object" && value !== null && !isRawSql(value);
-  return isRow ? encryptRows(properties, [value as Row])[0] : value;
+  if (Array.isArray(value)) {
+    return withMarks(
+      value.map((item) => encryptEmbedded(properties, item)),
+      value,
+    );
+  }
+  if (typeof value !== "object" || value === null || isRawSql(value)) return value;
+  const [encrypted] = encryptRows(properties, [value as Row]);
+  return withMarks(encrypted as Row, value);
+}
+
+/** MikroORM marks what is to be written as JSON by a symbol that copies do not have. */
+function withMarks<T extends object>(copy: T, original: object): T {
+  if (copy === original) return copy;
+  for (const symbol of Object.getOwnPropertySymbols(original)) {
+    const mark = Object.getOwnPropertyDescriptor(original, symbol) as PropertyDescriptor;
+    Object.defineProperty(copy, symbol, mark);
+  }
+  return copy;
 }
 
 function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]): void {
@@ -151,24 +178,10 @@ function withPrimaryKey(error: unknown, meta: Meta, rows: readonly Row[]): unkno
   return error.atRow(Object.fromEntries(meta.primaryKeys.map((name) => [name, row[name]])));
 }
 
-/** The names of the properties that hold tokens for these; `address.street` goes into an embeddable. */
+/** The names of the properties that hold tokens for these. */
 export function companionsOf(properties: Properties, names: readonly string[]): string[] {
   const fields = new Set(names.map((name) => propertyAt(properties, name)?.name ?? name));
   return encryptionOf(properties)
     .encrypted.filter(({ name, type }) => type.options.blindIndex && fields.has(name))
     .map(({ type }) => companionOf(type));
-}
-
-function propertyAt(properties: Properties, path: string): Property | undefined {
-  let prop: Property | undefined;
-  let inner: Properties | undefined = properties;
-  for (const name of path.split(".")) {
-    prop = inner?.[name];
-    inner = prop?.embeddedProps as Properties | undefined;
-  }
-  return prop;
-}
-
-export function propertiesOf(meta: Meta | undefined): Properties {
-  return (meta?.properties ?? {}) as Properties;
 }

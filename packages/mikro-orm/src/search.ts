@@ -3,14 +3,7 @@
 // every condition of both versions passes: em.find and friends, query builders, filters, populateWhere.
 import { encryptedTypeOf, unsupportedQuery } from "./binding.ts";
 import { isOperator, prepareCondition, type Condition } from "./conditions.ts";
-import {
-  directPropertyOfKey,
-  processWhere,
-  propertyOfKey,
-  wrapProcessWhere,
-  type WhereOptions,
-} from "./mikro-orm-internals.ts";
-import { Sealed } from "./sealed.ts";
+import { propertyOfKey, wrapProcessWhere, type WhereOptions } from "./mikro-orm-internals.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
 import { isPlainObject } from "./plain-object.ts";
 
@@ -27,41 +20,6 @@ export function installSearch(): void {
     }
     return searchByIndex(withLists(original({ ...options, where: prepareCondition(options) })));
   });
-}
-
-/**
- * Values that nothing has converted yet: after an upsert MikroORM looks for its row by the values of the unique
- * properties, past every conversion, and would put plaintext into SQL.
- */
-export function convertDirectly(options: WhereOptions): unknown {
-  const { where } = options;
-  if (!isPlainObject(where)) return where;
-  const entries = Object.entries(where).map(([key, value]) => {
-    if (key === "$and" || key === "$or") {
-      return {
-        [key]: (value as unknown[]).map((item) => convertDirectly({ ...options, where: item })),
-      };
-    }
-    const isValue =
-      typeof value === "string" || value instanceof Uint8Array || value instanceof Sealed;
-    const isOurs = isValue && encryptedTypeOf(directPropertyOfKey(key, options));
-    return isOurs ? processWhere({ ...options, where: { [key]: value } }) : { [key]: value };
-  });
-  const symbols = Object.fromEntries(
-    Object.getOwnPropertySymbols(where).map((symbol) => [symbol, where[symbol as never]]),
-  );
-  return mergeConditions([...(entries as Condition[]), symbols]);
-}
-
-function mergeConditions(conditions: readonly Condition[]): Condition {
-  const merged: Condition = {};
-  for (const { $and, ...others } of conditions) {
-    Object.assign(merged, others);
-    if ($and !== undefined) {
-      merged.$and = [...((merged.$and as unknown[] | undefined) ?? []), ...($and as unknown[])];
-    }
-  }
-  return merged;
 }
 
 /** Terms in a bare array were converted before MikroORM made it `$in`. */
@@ -91,9 +49,23 @@ function searchByIndex(where: unknown): unknown {
     if (isOperator(key) || !holdsTerm(value)) kept[key] = value;
     else rewritten.push(...onCompanion(key, value));
   }
-  // In a list of their own: a condition on the companion property itself may stand beside them.
-  const and = [...((kept.$and as Condition[] | undefined) ?? []), ...rewritten];
-  return { ...kept, $and: and };
+  return withConditions(kept, rewritten);
+}
+
+/**
+ * Beside the others, or in a list where there is one for the same property already. Not always in a list: MikroORM
+ * takes a list inside of `$or` for conditions that must all hold, where it merges filters into joins.
+ */
+function withConditions(where: Condition, added: readonly Condition[]): Condition {
+  const whole = { ...where };
+  const listed: Condition[] = [];
+  for (const condition of added) {
+    const [key = ""] = Object.keys(condition);
+    if (key in whole) listed.push(condition);
+    else Object.assign(whole, condition);
+  }
+  if (listed.length === 0) return whole;
+  return { ...whole, $and: [...((whole.$and as Condition[] | undefined) ?? []), ...listed] };
 }
 
 function onCompanion(key: string, value: unknown): Condition[] {

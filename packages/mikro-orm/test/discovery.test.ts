@@ -38,57 +38,6 @@ for (const version of versions) {
       return orm;
     }
 
-    const refusals: Record<string, [object, RegExp]> = {
-      "a primary key": [
-        { id: { type: new EncryptedType(), primary: true } },
-        /Refused\.id asks for an encrypted primary key/,
-      ],
-      "an array of encrypted values": [
-        { id, tags: { type: new EncryptedType(), array: true } },
-        /Refused\.tags asks for an array.*EncryptedJSONType/,
-      ],
-      "a default in SQL": [
-        { id, name: { type: new EncryptedType(), default: "plain" } },
-        /Refused\.name asks for a default.*onCreate/,
-      ],
-      "a raw default in SQL": [
-        { id, name: { type: new EncryptedType(), defaultRaw: "'plain'" } },
-        /Refused\.name asks for a default/,
-      ],
-      "a version property": [
-        { id, name: { type: new EncryptedType(), version: true } },
-        /Refused\.name asks for an encrypted version/,
-      ],
-    };
-    for (const [what, [properties, message]] of Object.entries(refusals)) {
-      it(`refuses ${what}`, async () => {
-        const error = await init([schema({ name: "Refused", properties })]).then(
-          () => undefined,
-          (reason: Error) => reason,
-        );
-        expect(error).to.be.an("error");
-        expect(error!.message).to.match(message);
-      });
-    }
-
-    it("refuses unknown and contradictory options", () => {
-      const make = (options: object) => (): Promise<unknown> =>
-        init([
-          schema({ name: "Odd", properties: { id, name: { type: new EncryptedType(options) } } }),
-        ]);
-      return Promise.all(
-        [{ blindindex: {} }, { suite: "A256SIV" }, { deterministic: true, suite: "A256GCM" }].map(
-          async (options) => {
-            const error = await make(options)().then(
-              () => undefined,
-              (reason: Error) => reason,
-            );
-            expect(error, JSON.stringify(options)).to.be.instanceOf(ConfigError);
-          },
-        ),
-      );
-    });
-
     it("asks for the companion property of a blind index", async () => {
       const Lonely = schema({
         name: "Lonely",

@@ -84,6 +84,34 @@ onBothVersions("Redaction", (suite) => {
     expect(inspect(pet)).to.include("secret: null");
   });
 
+  it("keeps the entity of an error out of what a log would write of it", async () => {
+    const em = suite.em();
+    const one = em.create(suite.Person, person({ name: SECRET, address: { street: SECRET } }));
+    await em.persist(one).flush();
+    await suite.em().nativeUpdate(suite.Person, { id: one.id }, { version: 7 });
+    one.age = 1;
+    const { LockMode } = suite.version.core;
+    const errors = [
+      await failure(() => em.flush()),
+      await failure(() => em.lock(one, LockMode.OPTIMISTIC, 99)),
+      await failure((other) =>
+        other.persist(other.create(suite.Person, { name: SECRET } as never)).flush(),
+      ),
+    ];
+    for (const error of errors) {
+      // As loggers do that copy an error's own properties.
+      const text = [
+        JSON.stringify(error),
+        JSON.stringify({ ...error }),
+        inspect(error),
+        error.stack,
+      ];
+      expect(text.join("\n")).not.to.include(SECRET);
+      const { name } = (error as unknown as { getEntity(): { name: string } }).getEntity();
+      expect(name).to.equal(SECRET);
+    }
+  });
+
   it("keeps a missing property's message free of the others' values", async () => {
     const { message } = await failure(async (em) =>
       em.persist(em.create(suite.Person, { name: SECRET } as never)).flush(),
