@@ -1,0 +1,217 @@
+// Values that a column may hold before it is encrypted, each of them once.
+import { generateRootKey, Keyring, type EncryptedColumn } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { Pool } from "pg";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import { migrate, verifyColumns } from "../src/index.ts";
+import { ACCEPT, column } from "./columns.ts";
+
+describe("Values", function () {
+  this.timeout(30_000);
+  const keyring = Keyring.fromKey(generateRootKey());
+  const label = column({ table: "t", column: "label", keyring, options: ACCEPT });
+  const strict = column({ table: "t", column: "label", keyring });
+  let database: TestDatabase;
+  let pool: Pool;
+
+  before(async () => {
+    database = await createTestDatabase();
+    pool = new Pool({ connectionString: database.url });
+    await database.query(
+      "create collation ignoring_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+    );
+  });
+  beforeEach(() => database.query("create table t (id int primary key, label text, photo bytea)"));
+  afterEach(async () => {
+    await database.query("drop schema if exists fieldseal cascade; drop table t");
+  });
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  async function fill(values: readonly unknown[], name = "label"): Promise<void> {
+    for (const [id, value] of values.entries()) {
+      await database.query(`insert into t (id, ${name}) values ($1, $2)`, [id, value]);
+    }
+  }
+
+  async function storedIn(name = "label"): Promise<unknown[]> {
+    const rows = await database.query<Record<string, unknown>>(`select ${name} from t order by id`);
+    return rows.map((row) => row[name]);
+  }
+
+  const open = (one: EncryptedColumn, stored: readonly unknown[]): unknown[] =>
+    one.cipher.openMany(stored as string[]);
+
+  it("of text are kept to the byte: empty, long, of all scripts, and what looks like ciphertext", async () => {
+    const values = [
+      "",
+      " ",
+      "a",
+      "\u0001\t\r\n",
+      "🙂 grüße \u{10FFFF} e\u0301",
+      "null",
+      "9V6h",
+      "9V6hAAAA",
+      "9V6h, she said",
+      "x".repeat(100_000),
+      (strict.cipher.seal("inner") as string).slice(0, -1), // no base64 of whole bytes: text
+      null,
+    ];
+    await fill(values);
+    const [report] = await migrate(pool, [label]);
+    expect(report).to.include({ state: "done", rowsWritten: values.length - 1, poisonRows: 0 });
+    expect(open(strict, await storedIn())).to.deep.equal(values);
+    await migrate(pool, [label], { direction: "decrypt" });
+    expect(await storedIn()).to.deep.equal(values);
+  });
+
+  it("of bytes are kept to the byte", async () => {
+    const photo = column({ table: "t", column: "photo", keyring, type: "binary", options: ACCEPT });
+    const values = [
+      Buffer.alloc(0),
+      Buffer.from([0]),
+      Buffer.from("f55ea1", "hex"),
+      Buffer.alloc(70_000, 7),
+      null,
+    ];
+    await fill(values, "photo");
+    const [report] = await migrate(pool, [photo]);
+    expect(report).to.include({ state: "done", rowsWritten: 4, poisonRows: 0 });
+    const opener = column({ table: "t", column: "photo", keyring, type: "binary" });
+    expect(open(opener, await storedIn("photo"))).to.deep.equal(values);
+    await migrate(pool, [photo], { direction: "decrypt" });
+    expect(await storedIn("photo")).to.deep.equal(values);
+  });
+
+  it("of ten megabytes, stored out of line, go alone", async () => {
+    await database.query(
+      "insert into t select i, repeat(md5(i::text), 320000) from generate_series(1, 2) i",
+    );
+    const before = await storedIn();
+    const [report] = await migrate(pool, [label]);
+    expect(report).to.include({ state: "done", rowsWritten: 2, poisonRows: 0 });
+    const after = open(strict, await storedIn());
+    expect(after.map((value, i) => value === before[i])).to.deep.equal([true, true]);
+  });
+
+  it("of citext and of a collation that ignores case keep their case", async () => {
+    await database.query("alter table t alter column label type text collate ignoring_case");
+    await fill(["Smith", "SMITH", "smith"]);
+    const [report] = await migrate(pool, [label]);
+    expect(report).to.include({ state: "done", rowsWritten: 3 });
+    expect(open(strict, await storedIn())).to.deep.equal(["Smith", "SMITH", "smith"]);
+  });
+
+  const elsewhere = column({ table: "t", column: "other", keyring });
+  const stranger = column({
+    table: "t",
+    column: "label",
+    keyring: Keyring.fromKey(generateRootKey()),
+  });
+  const flip = (stored: string): string =>
+    stored.slice(0, 40) + (stored[40] === "A" ? "B" : "A") + stored.slice(41);
+  const unreadable: Readonly<Record<string, { stored: string; code: string }>> = {
+    "of a key that is not here": {
+      stored: stranger.cipher.seal("x") as string,
+      code: "ERR_KEY_UNKNOWN",
+    },
+    "moved from another column": {
+      stored: elsewhere.cipher.seal("x") as string,
+      code: "ERR_DECRYPT_FAILED",
+    },
+    "with a damaged byte": {
+      stored: flip(strict.cipher.seal("x") as string),
+      code: "ERR_DECRYPT_FAILED",
+    },
+  };
+
+  for (const [what, { stored, code }] of Object.entries(unreadable)) {
+    for (const direction of ["encrypt", "decrypt"] as const) {
+      it(`that are envelopes ${what} are left and named (${direction})`, async () => {
+        const good = direction === "encrypt" ? "good" : strict.cipher.seal("good");
+        await fill([good, stored, good]);
+        const [report] = await migrate(pool, [label], { direction });
+        expect(report).to.include({ state: "partial", rowsWritten: 2, poisonRows: 1 });
+        expect(report!.poison).to.deep.equal([{ primaryKey: { id: "1" }, column: "label", code }]);
+        expect((await storedIn())[1]).to.equal(stored);
+        const [finding] = await verifyColumns(pool, [label]);
+        expect(finding!.unreadable).to.deep.equal([
+          { primaryKey: { id: "1" }, column: "label", code },
+        ]);
+      });
+    }
+  }
+
+  it("that were looked at and found to be plaintext are encrypted when declared so", async () => {
+    const stored = stranger.cipher.seal("x") as string; // somebody's text, as it happens
+    await fill(["plain", stored]);
+    const plaintextRows = [{ table: "t", column: "label", primaryKey: { id: "1" } }];
+    const [report] = await migrate(pool, [label], { plaintextRows });
+    expect(report).to.include({ state: "done", rowsWritten: 2, poisonRows: 0 });
+    expect(open(strict, await storedIn())).to.deep.equal(["plain", stored]);
+    const [back] = await migrate(pool, [label], { direction: "decrypt" });
+    // Decrypted, it would be taken for an envelope.
+    expect(back).to.include({ state: "partial", rowsWritten: 1, poisonRows: 1 });
+    for (const wrong of [
+      { table: "t", column: "label", primaryKey: {} },
+      { table: "t", column: "nothing", primaryKey: { id: "1" } },
+    ]) {
+      const error = await migrate(pool, [label], { plaintextRows: [wrong] }).catch(
+        (reason: unknown) => reason,
+      );
+      expect(error).to.include({ code: "ERR_MIGRATE_TARGET" });
+    }
+  });
+
+  it("are sealed anew when the context, the storage or the padding of their column changes", async () => {
+    await fill(["one", "two", null]);
+    await migrate(pool, [label]);
+    const moved = column({
+      table: "t",
+      column: "label",
+      keyring,
+      options: { ...ACCEPT, context: "people.label", pad: 64 },
+    });
+    const previous = { "t.label": label.cipher };
+    const [report] = await migrate(pool, [moved], { previous });
+    expect(report).to.include({ state: "done", rowsWritten: 2, poisonRows: 0 });
+    expect(open(moved, await storedIn())).to.deep.equal(["one", "two", null]);
+    const [again] = await migrate(pool, [moved]);
+    expect(again).to.include({ state: "done", rowsWritten: 0 });
+
+    await database.query("alter table t add column packed bytea");
+    const packed = column({
+      table: "t",
+      column: "packed",
+      keyring,
+      options: { ...ACCEPT, context: "people.label", storage: "binary" },
+    });
+    const [stored] = await migrate(pool, [packed], { sources: { "t.packed": "label" } });
+    expect(stored).to.include({ state: "done", rowsWritten: 2 });
+    expect(open(packed, await storedIn("packed"))).to.deep.equal(["one", "two", null]);
+  });
+
+  it("of the older layout become envelopes, in every type", async () => {
+    const options = { legacy: "aes-256-cbc", suite: "aes-256-cbc" } as const;
+    const types = {
+      text: "grüße",
+      json: { n: [1, "x"] },
+      binary: Buffer.from([1, 2, 3]),
+      base64: "AQID",
+    } as const;
+    for (const [type, value] of Object.entries(types) as [keyof typeof types, unknown][]) {
+      const name = type === "binary" ? "photo" : "label";
+      const spec = { table: "t", column: name, keyring, type };
+      await database.query("truncate t; drop schema if exists fieldseal cascade");
+      const old = column({ ...spec, options });
+      await fill([old.cipher.seal(value), null], name);
+      const [report] = await migrate(pool, [
+        column({ ...spec, options: { legacy: "aes-256-cbc" } }),
+      ]);
+      expect(report, type).to.include({ state: "done", rowsWritten: 1, poisonRows: 0 });
+      expect(open(column(spec), await storedIn(name)), type).to.deep.equal([value, null]);
+    }
+  });
+});
