@@ -1,6 +1,9 @@
 // Rates that this process keeps to.
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** What the bucket holds: time that went into writing is no time lost, and a stall does not end in a flood. */
+const CREDIT_MS = 500;
+
 /** A bucket that is filled at a steady rate; taking more than it holds waits until it has been filled again. */
 export class Bucket {
   readonly #perSecond: number;
@@ -13,7 +16,7 @@ export class Bucket {
   /** Milliseconds to wait for the amount that was taken. */
   take(amount: number): number {
     const now = performance.now();
-    this.#freeAt = Math.max(this.#freeAt, now) + (amount / this.#perSecond) * 1000;
+    this.#freeAt = Math.max(this.#freeAt, now - CREDIT_MS) + (amount / this.#perSecond) * 1000;
     return this.#freeAt - now;
   }
 }

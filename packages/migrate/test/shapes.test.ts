@@ -171,9 +171,9 @@ describe("Tables", function () {
     it("lose no row that moves to another partition meanwhile", async () => {
       const app = new Client({ connectionString: database.url });
       await app.connect();
-      let isMoving = true;
+      const controller = new AbortController();
       const moving = (async () => {
-        for (let i = 0; isMoving; i++) {
+        for (let i = 0; !controller.signal.aborted; i++) {
           const id = 1 + ((i * 7) % ROWS);
           await app.query(
             `update t set region = case region when 'south' then 'north' else 'south' end where id = $1`,
@@ -187,7 +187,7 @@ describe("Tables", function () {
         chunks: 6,
         maxRowsPerSecond: 3000,
       });
-      isMoving = false;
+      controller.abort();
       await moving;
       expect(report!.state).to.equal("done");
       const [again] = await migrate(pool, [one]);

@@ -37,7 +37,7 @@ describe("Values", function () {
   }
 
   async function storedIn(name = "label"): Promise<unknown[]> {
-    const rows = await database.query<Record<string, unknown>>(`select ${name} from t order by id`);
+    const rows = await database.query(`select ${name} from t order by id`);
     return rows.map((row) => row[name]);
   }
 
