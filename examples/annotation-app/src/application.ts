@@ -1,6 +1,6 @@
 // From a configuration to a running application, and back: database, tables, first data, encryption, services, server.
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { createServer as createProbe } from "node:net";
 import type { EncryptedStorage } from "@fieldseal/storage";
 import type { FastifyInstance } from "fastify";
 import { ActivityLog } from "./annotate/activity-log.ts";
@@ -35,6 +35,8 @@ export interface ApplicationOptions {
   readonly configuration: Configuration;
   readonly keys: KeyStore;
   readonly reporter: Reporter;
+  /** Breaks off a start that is under way; the next one goes on where it was. */
+  readonly signal?: AbortSignal;
 }
 
 /** What is undone when the application stops, or when its start fails half way: the last first. */
@@ -58,23 +60,31 @@ async function start(
   options: ApplicationOptions,
   undo: Undo,
 ): Promise<Pick<Application, "url" | "databaseUrl">> {
-  const { configuration, keys, reporter } = options;
+  const { configuration, keys, reporter, signal } = options;
+  await refuseTakenPort(configuration);
   mkdirSync(configuration.dataDirectory, { recursive: true, mode: 0o700 });
   const databaseUrl = await databaseOf(configuration, undo);
-  const objects = join(configuration.dataDirectory, "objects");
-  await prepare({ configuration, keys, reporter, databaseUrl, objects });
+  signal?.throwIfAborted();
+  await prepare({ configuration, keys, reporter, databaseUrl, signal });
   if (configuration.services.includes("console") && (await buildPages())) {
     reporter.step("Built the pages");
   }
-  const database = await openDatabase({
-    url: databaseUrl,
-    keyring: keys.keyring,
-    plaintext: "reject",
-  });
+  signal?.throwIfAborted();
+  const mode = { keyring: keys.keyring, plaintext: "reject" } as const;
+  const database = await openDatabase({ url: databaseUrl, ...mode });
   undo.push(() => database.close());
-  const storage = openObjectStore(objects, keys.keyring, "reject");
+  const storage = await openObjectStore(configuration.objectStore, mode);
   const url = await serve({ configuration, keys, database, storage }, undo);
   return { url, databaseUrl };
+}
+
+/** Before the first start has worked for seconds, only to fail at its last step. */
+async function refuseTakenPort({ host, port }: Configuration): Promise<void> {
+  const probe = createProbe();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", reject);
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
+  });
 }
 
 async function databaseOf({ databaseUrl, dataDirectory }: Configuration, undo: Undo) {

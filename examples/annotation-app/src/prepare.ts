@@ -3,12 +3,14 @@
 import type { Configuration } from "./config/configuration.ts";
 import type { KeyStore } from "./config/key-store.ts";
 import { type Database, openDatabase } from "./database/database.ts";
+import { refuseUnknownKeys } from "./database/values-by-key.ts";
 import { applySchema } from "./database/schema.ts";
-import { DEMO_ACCOUNTS, putAccount } from "./http/accounts.ts";
-import { openObjectStore, plainFilesIn } from "./media/object-store.ts";
+import { DEMO_ACCOUNTS, hasAccounts, putAccount } from "./http/accounts.ts";
+import { openObjectStore } from "./media/object-store.ts";
 import { encryptFiles } from "./seed/encrypt-files.ts";
-import { areRowsEncrypted, encryptRows } from "./seed/encrypt-rows.ts";
+import { areRowsEncrypted, encryptRows, refusePlaintext, scrub } from "./seed/encrypt-rows.ts";
 import { isEmpty, seedLegacyData } from "./seed/legacy-data.ts";
+import { openPlainFiles } from "./seed/plain-files.ts";
 import type { Reporter } from "./terminal.ts";
 
 export interface PrepareOptions {
@@ -16,8 +18,8 @@ export interface PrepareOptions {
   readonly keys: KeyStore;
   readonly reporter: Reporter;
   readonly databaseUrl: string;
-  /** Folder of the object store. */
-  readonly objects: string;
+  /** Stops between two steps, or in the middle of a long one; the next start goes on there. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Any number that nothing else in this database locks. */
@@ -41,18 +43,40 @@ export async function prepare(options: PrepareOptions): Promise<void> {
 }
 
 async function prepareAlone(database: Database, options: PrepareOptions): Promise<void> {
-  const { configuration, keys, reporter, objects } = options;
+  const { keys, reporter, signal } = options;
   const added = await applySchema(database.sequelize);
   if (added.length > 0) reporter.step(`Created the tables (${added.join(", ")})`);
-  const wantsData = configuration.seed === "photographs" && (await isEmpty(database.pool));
-  if (wantsData && !(await areRowsEncrypted(database))) {
-    await seedLegacyData(database.pool, plainFilesIn(objects));
+  await refuseUnknownKeys(database, keys.current);
+  signal?.throwIfAborted();
+  if (!(await areRowsEncrypted(database))) await encryptOlderData(database, options);
+  await prepareAccounts(database, options);
+}
+
+async function encryptOlderData(database: Database, options: PrepareOptions): Promise<void> {
+  const { configuration, keys, reporter, signal } = options;
+  const { objectStore, seed } = configuration;
+  // First of all, because it says what is wrong with the variables.
+  const store = await openObjectStore(objectStore, { keyring: keys.keyring, plaintext: "accept" });
+  if (seed === "photographs" && (await isEmpty(database.pool))) {
+    const files = openPlainFiles(objectStore);
+    await seedLegacyData(database.pool, files).finally(() => files.close());
     reporter.step("Filled the database with photographs and clips, in the clear as older data is");
   }
+  await encryptRows(database, reporter, signal);
+  await encryptFiles(store, reporter, signal);
+  await refusePlaintext(database);
+  await scrub(database);
+}
+
+async function prepareAccounts(
+  { models }: Database,
+  { configuration, reporter }: PrepareOptions,
+): Promise<void> {
   if (!configuration.isProduction) {
-    for (const account of DEMO_ACCOUNTS) await putAccount(database.models, account);
+    for (const account of DEMO_ACCOUNTS) await putAccount(models, account);
+  } else if (!(await hasAccounts(models))) {
+    reporter.step(
+      "Nobody can sign in yet. Add an account: npm run account -w @fieldseal/annotation-app -- NAME annotator",
+    );
   }
-  if (await areRowsEncrypted(database)) return;
-  await encryptRows(database, reporter);
-  await encryptFiles(openObjectStore(objects, keys.keyring, "accept"), reporter);
 }

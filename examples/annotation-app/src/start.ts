@@ -1,21 +1,35 @@
 // The command: reads the configuration, starts the application, and stops it on Ctrl-C. `npm start` runs this.
-import { join } from "node:path";
-import { type Application, startApplication } from "./application.ts";
-import { ConfigurationError, readConfiguration } from "./config/configuration.ts";
+import { join, resolve } from "node:path";
+import type { Application } from "./application.ts";
+import {
+  type Configuration,
+  readConfiguration,
+  refuseUnknownNames,
+} from "./config/configuration.ts";
 import { EnvFile } from "./config/env-file.ts";
-import { dropKeysFrom, ensureKey, KeyStore } from "./config/key-store.ts";
-import { EncryptionError } from "@fieldseal/crypto";
+import { dropSecretsFrom, ensureKey, KeyStore } from "./config/key-store.ts";
+import { hasEmbeddedDatabase } from "./database/embedded-postgres.ts";
+import { explainFailure } from "./start-failure.ts";
 import { Terminal } from "./terminal.ts";
 
 const FOLDER = join(import.meta.dirname, "..");
+/** How soon a server notices that the npm that started it is gone: a shell between them passes no signal on. */
+const PARENT_MS = 250;
+
 const terminal = new Terminal(process.stdout);
+const stopping = new AbortController();
+let configuration: Configuration | undefined;
 
 async function start(): Promise<Application> {
-  const file = new EnvFile(join(FOLDER, ".env"));
   const environment = { ...process.env };
-  dropKeysFrom(process.env);
-  const configuration = readConfiguration({ ...file.read(), ...environment }, FOLDER);
-  const keyId = ensureKey(environment, file, configuration.isProduction);
+  dropSecretsFrom(process.env);
+  const file = new EnvFile(resolve(environment.ENV_FILE ?? join(FOLDER, ".env")));
+  const inFile = file.read();
+  refuseUnknownNames(inFile, file.path);
+  configuration = readConfiguration({ ...inFile, ...environment }, FOLDER);
+  const { isProduction, databaseUrl, dataDirectory } = configuration;
+  const hasData = databaseUrl === undefined && hasEmbeddedDatabase(dataDirectory);
+  const keyId = await ensureKey(environment, file, { isProduction, hasData });
   if (keyId !== undefined) {
     terminal.step(
       `Made the encryption key ${keyId} and wrote it to ${file.path} (mode 0600).\n` +
@@ -24,7 +38,10 @@ async function start(): Promise<Application> {
   }
   const keys = new KeyStore(environment, file);
   try {
-    const application = await startApplication({ configuration, keys, reporter: terminal });
+    // Only now, because it takes a second: what is wrong with the configuration is said at once.
+    const { startApplication } = await import("./application.ts");
+    const { signal } = stopping;
+    const application = await startApplication({ configuration, keys, reporter: terminal, signal });
     return { ...application, stop: () => application.stop().finally(() => keys.close()) };
   } catch (error) {
     keys.close();
@@ -34,10 +51,9 @@ async function start(): Promise<Application> {
 
 /** A second Ctrl-C does not wait. */
 function stopOnSignal(stop: () => Promise<void>): void {
-  let isStopping = false;
   const onSignal = (): void => {
-    if (isStopping) process.exit(130);
-    isStopping = true;
+    if (stopping.signal.aborted) process.exit(130);
+    stopping.abort();
     terminal.step("\nStopping");
     stop().then(
       () => process.exit(0),
@@ -45,16 +61,27 @@ function stopOnSignal(stop: () => Promise<void>): void {
     );
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent && !stopping.signal.aborted) onSignal();
+  }, PARENT_MS).unref();
 }
 
 try {
   const started = start();
-  stopOnSignal(async () => (await started).stop());
+  // A start that is broken off has undone what it did when it fails.
+  stopOnSignal(() =>
+    started.then(
+      ({ stop }) => stop(),
+      () => {},
+    ),
+  );
   const { url } = await started;
   terminal.step(`Fieldseal Annotate is at ${url} (stop it with Ctrl-C)`);
 } catch (error) {
-  const isExpected = error instanceof ConfigurationError || error instanceof EncryptionError;
-  process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
+  if (stopping.signal.aborted) process.exit(0); // broken off: whatever failed, that is why
+  process.stderr.write(`${explainFailure(error, configuration)}\n`);
   // Not by exitCode: a package that watches the end of the process would set it to 0.
   process.exit(1);
 }

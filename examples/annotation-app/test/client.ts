@@ -25,6 +25,14 @@ export class Client {
     return client;
   }
 
+  /** The same visitor at another service. */
+  at(base: string): Client {
+    const other = new Client(base);
+    other.#cookie = this.#cookie;
+    other.#csrfToken = this.#csrfToken;
+    return other;
+  }
+
   async send<T = { code: string; message: string }>(
     method: string,
     path: string,
@@ -67,8 +75,9 @@ export class Client {
     return answer.body;
   }
 
-  async frameNamed(name: string): Promise<FrameDetail> {
-    const { frames } = await this.get<FrameList>("/api/frames");
+  /** @param list who has the list of frames, where the services are apart. Defaults to this client. */
+  async frameNamed(name: string, list: Client = this): Promise<FrameDetail> {
+    const { frames } = await list.get<FrameList>("/api/frames");
     const id = frames.find((frame) => frame.name === name)?.id;
     return this.get<FrameDetail>(`/api/frames/${id}`);
   }

@@ -1,7 +1,21 @@
 // The private .env beside the application: read at start, written only to keep keys. Mode 0600, replaced as a whole.
-import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseEnv } from "node:util";
 import { ConfigurationError, type Environment } from "./configuration.ts";
+
+/** Empty, a comment, or an assignment, which is what `parseEnv` reads; it passes over anything else without a word. */
+const LINE = /^\s*(#.*|(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=.*)?$/;
+const LOCK_MS = 5_000;
 
 export class EnvFile {
   readonly path: string;
@@ -10,7 +24,7 @@ export class EnvFile {
     this.path = path;
   }
 
-  /** Empty when there is no file. @throws {@link ConfigurationError} when others may read it */
+  /** Empty when there is no file. @throws {@link ConfigurationError} when others may read it, or a line says nothing */
   read(): Environment {
     if (!existsSync(this.path)) return {};
     if ((statSync(this.path).mode & 0o077) !== 0 && process.platform !== "win32") {
@@ -18,7 +32,34 @@ export class EnvFile {
         `Others may read ${this.path}, and it may hold keys. Run: chmod 600 ${this.path}`,
       );
     }
-    return parseEnv(readFileSync(this.path, "utf8"));
+    const text = readFileSync(this.path, "utf8");
+    const broken = text.split("\n").findIndex((line) => !LINE.test(line));
+    if (broken >= 0) {
+      throw new ConfigurationError(
+        `${this.path}, line ${broken + 1}: this is no NAME=value. Repair or remove the line.`,
+      );
+    }
+    return parseEnv(text);
+  }
+
+  /** Runs `change` while no other process that shares the file runs one. */
+  async alone<T>(change: () => T | Promise<T>): Promise<T> {
+    const lock = `${this.path}.lock`;
+    for (const until = Date.now() + LOCK_MS; ; await delay(25)) {
+      try {
+        mkdirSync(lock);
+        break;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+        // Longer than any change takes: it was left by a process that was killed.
+        if (Date.now() > until) rmdirSync(lock);
+      }
+    }
+    try {
+      return await change();
+    } finally {
+      rmdirSync(lock);
+    }
   }
 
   /** Sets these variables and keeps every other line; an empty value takes the variable out. */

@@ -17,6 +17,8 @@ const KEY_VARIABLES = [
   "ENCRYPTION_KEYSET_FILE",
 ] as const;
 
+const OTHER_SECRETS = ["DATABASE_URL", "S3_SECRET_ACCESS_KEY", "S3_SESSION_TOKEN"] as const;
+
 /** How soon another process that shares the file takes a new key up; a change waits longer before it is used. */
 const WATCH_MS = 250;
 
@@ -48,23 +50,28 @@ export class KeyStore {
     return isFromEnvironment || inFile.ENCRYPTION_KEY === undefined;
   }
 
-  /** Makes a key and writes with it from now on; the primary so far goes on decrypting. */
+  /**
+   * Makes a key and writes with it from now on; the primary so far goes on decrypting. Two at once would each write the
+   * keys without the other's, and what was stored under that one would never open again: they wait for each other.
+   */
   async add(): Promise<void> {
-    const added = generateRootKey();
-    const { primary, previous } = this.#texts();
-    // Every process that shares the file must know the key before the first value under it is stored.
-    this.#write(primary, [...previous, added]);
-    await new Promise((resolve) => setTimeout(resolve, 3 * WATCH_MS));
-    this.#write(added, [primary, ...previous]);
+    await this.#file.alone(async () => {
+      const added = generateRootKey();
+      const { primary, previous } = this.#texts();
+      // Every process that shares the file must know the key before the first value under it is stored.
+      this.#write(primary, [...previous, added]);
+      await new Promise((resolve) => setTimeout(resolve, 3 * WATCH_MS));
+      this.#write(added, [primary, ...previous]);
+    });
   }
 
   /** Forgets a previous key for good. */
-  retire(id: string): void {
-    const { primary, previous } = this.#texts();
-    this.#write(
-      primary,
-      previous.filter((text) => Keyring.fromKey(text).primary.id !== id),
-    );
+  async retire(id: string): Promise<void> {
+    await this.#file.alone(() => {
+      const { primary, previous } = this.#texts();
+      const isKept = (text: string): boolean => Keyring.fromKey(text).primary.id !== id;
+      this.#write(primary, previous.filter(isKept));
+    });
   }
 
   close(): void {
@@ -72,7 +79,12 @@ export class KeyStore {
   }
 
   readonly #follow = (): void => {
-    this.#keyring = this.#read();
+    try {
+      this.#keyring = this.#read();
+    } catch (error) {
+      // Somebody is editing the file, or broke it: what is known goes on, and the next start says what is wrong.
+      process.emitWarning(`Keys stay as they were: ${(error as Error).message}`);
+    }
   };
 
   #read(): Keyring {
@@ -95,31 +107,50 @@ export class KeyStore {
   }
 }
 
+export interface FirstKey {
+  readonly isProduction: boolean;
+  /** Whether something is stored already, which a new key would not open. */
+  readonly hasData: boolean;
+}
+
 /**
  * Writes a key to the private .env when none is configured anywhere.
  * @returns the id of the key that was made; undefined when there was one
- * @throws {@link ConfigurationError} in production, where a key that nobody has a copy of must not come to be
+ * @throws {@link ConfigurationError} where a key must not come to be by itself: in production, and beside older data
  */
-export function ensureKey(
+export async function ensureKey(
   environment: Environment,
   file: EnvFile,
-  isProduction: boolean,
-): string | undefined {
-  const configured = { ...pickKeys(file.read()), ...pickKeys(environment) };
-  if (Object.keys(configured).some((name) => name !== "ENCRYPTION_PREVIOUS_KEYS")) return undefined;
+  { isProduction, hasData }: FirstKey,
+): Promise<string | undefined> {
+  const isConfigured = (): boolean =>
+    Object.keys({ ...pickKeys(file.read()), ...pickKeys(environment) }).some(
+      (name) => name !== "ENCRYPTION_PREVIOUS_KEYS",
+    );
+  if (isConfigured()) return undefined;
   if (isProduction) {
     throw new ConfigurationError(
       "No encryption key is set, and in production none is made by itself. Set ENCRYPTION_KEY_FILE or ENCRYPTION_KEY.",
     );
   }
-  const key = generateRootKey();
-  file.set({ ENCRYPTION_KEY: key });
-  return Keyring.fromKey(key).primary.id;
+  if (hasData) {
+    throw new ConfigurationError(
+      `No encryption key is set, but there is a database from before, and a new key would not open it. ` +
+        `Put the key back into ${file.path}, or remove the data directory to begin anew.`,
+    );
+  }
+  // Services that are started at the same moment make one key between them.
+  return file.alone(() => {
+    if (isConfigured()) return undefined;
+    const key = generateRootKey();
+    file.set({ ENCRYPTION_KEY: key });
+    return Keyring.fromKey(key).primary.id;
+  });
 }
 
-/** So that no child process, as the database server, inherits keys. */
-export function dropKeysFrom(environment: NodeJS.ProcessEnv): void {
-  for (const name of KEY_VARIABLES) delete environment[name];
+/** So that no child process, as the database server, inherits keys and passwords. */
+export function dropSecretsFrom(environment: NodeJS.ProcessEnv): void {
+  for (const name of [...KEY_VARIABLES, ...OTHER_SECRETS]) delete environment[name];
 }
 
 function pickKeys(environment: Environment): Record<string, string | undefined> {

@@ -71,7 +71,7 @@ function keyRoutes(server: FastifyInstance, options: ConsoleOptions): void {
     const info = (await use()).find((key) => key.id === id);
     if (!info) throw new Problem(404, "NOT_FOUND", "The keyring has no such key.");
     refuseUsed(info);
-    keys.retire(id);
+    await keys.retire(id);
     await activity.append(userOf(request), "key.retire", `Key ${id} is forgotten`);
     return use();
   });

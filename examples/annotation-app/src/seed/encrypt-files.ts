@@ -6,13 +6,18 @@ import type { Reporter } from "../terminal.ts";
  * @param storage that accepts plaintext
  * @throws Error when a file is left that is not encrypted, or does not open to its last byte
  */
-export async function encryptFiles(storage: EncryptedStorage, reporter: Reporter): Promise<void> {
+export async function encryptFiles(
+  storage: EncryptedStorage,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<void> {
   const plain: string[] = [];
   for await (const { key, state } of storage.verify({ depth: "envelope" })) {
     if (state === "plaintext") plain.push(key);
   }
   if (plain.length === 0) return;
   for (const [i, key] of plain.entries()) {
+    signal?.throwIfAborted();
     await storage.reencrypt(key);
     reporter.progress("Encrypting files", i + 1, plain.length);
   }

@@ -1,7 +1,8 @@
 // Encrypts in place what an older application stored in the clear, proves it, and makes PostgreSQL refuse anything else.
+// Each step may be broken off, and does its rest when it is called again.
 import { migrate, verifyColumns, type ColumnFindings } from "@fieldseal/migrate";
 import { envelopeCheck } from "@fieldseal/mikro-orm";
-import { addEnvelopeCheck } from "@fieldseal/sequelize";
+import { addEnvelopeCheck, removeEnvelopeCheck } from "@fieldseal/sequelize";
 import { escapeIdentifier } from "pg";
 import { type Database, MIKRO_ORM_TABLES } from "../database/database.ts";
 import type { Reporter } from "../terminal.ts";
@@ -19,16 +20,21 @@ export async function areRowsEncrypted({ pool, columns }: Database): Promise<boo
  * @param database with columns that accept plaintext
  * @throws Error when a value is left that is no envelope of the primary key
  */
-export async function encryptRows(database: Database, reporter: Reporter): Promise<void> {
+export async function encryptRows(
+  database: Database,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<void> {
   const { pool, columns } = database;
-  const tables = Map.groupBy(columns, ({ table }) => table);
-  for (const [table, owned] of tables) {
+  for (const [table, owned] of tablesOf(database)) {
     const what = `Encrypting ${table}`;
     // The last pass looks at every row once more, and finds nothing left: the bar is full when that is done.
     await migrate(pool, owned, {
       onProgress: ({ rowsSeen, rowsTotal }) =>
         reporter.progress(what, Math.min(rowsSeen, rowsTotal - 1), rowsTotal),
+      ...(signal ? { signal } : {}),
     });
+    signal?.throwIfAborted();
     reporter.progress(what, 1, 1);
   }
   const findings = await verifyColumns(pool, columns);
@@ -38,31 +44,44 @@ export async function encryptRows(database: Database, reporter: Reporter): Promi
   reporter.step(
     `Verified: ${values} values in ${columns.length} columns open, and none is plaintext`,
   );
-  await refusePlaintext(database);
-  await scrub(database, [...tables.keys()]);
+}
+
+function tablesOf({ columns }: Database) {
+  return Map.groupBy(columns, ({ table }) => table);
 }
 
 function line({ table, column, plaintext, unreadableRows }: ColumnFindings): string {
   return `  ${table}.${column}: ${plaintext} in plaintext, ${unreadableRows} unreadable`;
 }
 
-async function refusePlaintext({ pool, sequelize, models, columns }: Database): Promise<void> {
+/** The last step: from here on {@link areRowsEncrypted} holds. */
+export async function refusePlaintext(database: Database): Promise<void> {
+  const { pool, sequelize, models, columns } = database;
   const ingested = columns.filter(({ table }) => MIKRO_ORM_TABLES.includes(table));
   for (const { table, column } of ingested) {
     const { name, expression } = envelopeCheck(column);
+    const constraint = escapeIdentifier(name);
     await pool.query(
-      `ALTER TABLE ${escapeIdentifier(table)} ADD CONSTRAINT ${escapeIdentifier(name)} CHECK (${expression})`,
+      `ALTER TABLE ${escapeIdentifier(table)} DROP CONSTRAINT IF EXISTS ${constraint},
+       ADD CONSTRAINT ${constraint} CHECK (${expression})`,
     );
   }
   const annotated = Object.values(models).filter(
     ({ tableName }) => !MIKRO_ORM_TABLES.includes(tableName),
   );
-  for (const model of annotated) await addEnvelopeCheck(sequelize.getQueryInterface(), model);
+  const queries = sequelize.getQueryInterface();
+  for (const model of annotated) {
+    await removeEnvelopeCheck(queries, model);
+    await addEnvelopeCheck(queries, model);
+  }
 }
 
 /** Plaintext that the database still has in dead rows, statistics and its write-ahead log. */
-async function scrub({ pool }: Database, tables: readonly string[]): Promise<void> {
-  for (const table of tables) await pool.query(`VACUUM (FULL, ANALYZE) ${escapeIdentifier(table)}`);
+export async function scrub(database: Database): Promise<void> {
+  const { pool } = database;
+  for (const table of tablesOf(database).keys()) {
+    await pool.query(`VACUUM (FULL, ANALYZE) ${escapeIdentifier(table)}`);
+  }
   // Needs rights that only a database of one's own gives; elsewhere the log expires with its retention.
   await pool.query("SELECT pg_switch_wal()").catch(() => {});
   await pool.query("CHECKPOINT").catch(() => {});

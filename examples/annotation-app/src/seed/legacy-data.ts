@@ -8,6 +8,7 @@ import sharp from "sharp";
 import { thumbnailOf } from "../ingest/pictures.ts";
 import { inPixels, objectsIn, PAN } from "./crops.ts";
 import { insertRows } from "./insert-rows.ts";
+import type { PlainFiles } from "./plain-files.ts";
 import {
   type Clip,
   CLIPS,
@@ -16,11 +17,6 @@ import {
   PHOTOGRAPHS,
   type SeededObject,
 } from "./photographs.ts";
-
-/** Where the older application kept its files. */
-export interface PlainFiles {
-  put(key: string, content: Buffer, contentType: string, fileName: string): Promise<void>;
-}
 
 const MEDIA = join(import.meta.dirname, "../../media");
 const CROP_SECONDS = 6;
@@ -103,8 +99,9 @@ async function seedFrame(client: PoolClient, files: PlainFiles, frame: PlainFram
   const id = randomUUID();
   const picture = `pictures/${id}`;
   const thumbnail = `thumbnails/${id}`;
-  await files.put(picture, content, "image/jpeg", name);
-  await files.put(thumbnail, await thumbnailOf(content), "image/webp", name);
+  const small = await thumbnailOf(content);
+  await files.put({ key: picture, content, contentType: "image/jpeg", fileName: name });
+  await files.put({ key: thumbnail, content: small, contentType: "image/webp", fileName: name });
   await insertRows(client, "frame", [{ id, name, camera, captured_at: capturedAt, width, height }]);
   const metadata = JSON.stringify({ Source: "Older application" });
   await insertRows(client, "frame_data", [{ frame_id: id, picture, thumbnail, metadata }]);
@@ -155,7 +152,7 @@ async function seedClip(client: PoolClient, files: PlainFiles, clip: Clip): Prom
   const content = await readFile(join(MEDIA, clip.file));
   const id = randomUUID();
   const key = `clips/${id}`;
-  await files.put(key, content, "video/mp4", clip.file);
+  await files.put({ key, content, contentType: "video/mp4", fileName: clip.file });
   await insertRows(client, "video", [
     {
       id,
