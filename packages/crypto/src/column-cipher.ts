@@ -13,7 +13,7 @@ import type { Keyring, KeyringInput } from "./keyring.ts";
 import { LegacyColumn, legacyKey } from "./legacy-column.ts";
 import { readStoredPlaintext, toStoredPlaintext } from "./plaintext-column.ts";
 import { resolveKeyring } from "./process-default.ts";
-import type { StorageForm, Stored, StoredInput } from "./stored-form.ts";
+import { asBuffer, type StorageForm, type Stored, type StoredInput } from "./stored-form.ts";
 
 export interface ColumnDefinition<T> {
   readonly codec: ValueCodec<T>;
@@ -207,7 +207,7 @@ export class ColumnCipher<T> {
   /** What the blind index makes of a value before it is hashed; the same text for values that it treats as one. */
   indexForm(value: T): string {
     const form = this.#requireIndex().normalize(this.codec.encode(value, this.label));
-    return typeof form === "string" ? form : Buffer.from(form).toString("latin1");
+    return typeof form === "string" ? form : asBuffer(form).toString("latin1");
   }
 
   #requireIndex(): BlindIndex {
@@ -289,7 +289,7 @@ export class ColumnCipher<T> {
     const bound = this.#bind();
     const { legacy = "aes-256-cbc" } = this.options;
     return (bound.legacy ??= new LegacyColumn(
-      legacyKey(bound.keyring, legacy),
+      legacyKey(bound.keyring, legacy, this.label),
       this.codec,
       this.storage,
     ));

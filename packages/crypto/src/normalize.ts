@@ -17,18 +17,41 @@ const NAMED = {
   trim: (text: string): string => text.trim(),
   /** Runs of white space become one space; none at either end. */
   whitespace: (text: string): string => text.trim().replace(/\s+/gu, " "),
-  /** Trimmed, NFKC, lower case. Dots and plus tags are kept: providers differ about them. */
-  email: (text: string): string => text.trim().normalize("NFKC").toLowerCase(),
-  /** Digits only. */
-  digits: (text: string): string => text.normalize("NFKC").replace(/\D/gu, ""),
-  /** Digits, with a leading plus sign if there is one: "+41 79 …" and "(079) …" stay different. */
-  phone: (text: string): string =>
-    (/^\s*\+/u.test(text) ? "+" : "") + text.normalize("NFKC").replace(/\D/gu, ""),
+  /**
+   * Trimmed, NFC, lower case. Not NFKC, which makes addresses equal that are two mailboxes (`ﬁ@…` and `fi@…`): whoever
+   * registers the one would be found by the other. Dots and plus tags are kept: providers differ about them.
+   * @see RFC 6532 section 3.1
+   */
+  email: (text: string): string => text.trim().normalize("NFC").toLowerCase(),
+  /** Decimal digits of any script, as ASCII; text without a digit as it is. */
+  digits: (text: string): string => digitsOf(text) || text,
+  /** As `digits`, with a leading plus sign if there is one: "+41 79 …" and "(079) …" stay different. */
+  phone: (text: string): string => {
+    const digits = digitsOf(text);
+    const isInternational = /^\s*\+/u.test(text.normalize("NFKC"));
+    return digits && isInternational ? `+${digits}` : digits || text;
+  },
 } as const;
+
+/** "n/a" must not be found by "unknown": a caller who gets "" has to fall back to the text. */
+function digitsOf(text: string): string {
+  return text
+    .normalize("NFKC")
+    .replace(/\P{Nd}/gu, "")
+    .replace(/[^0-9]/gu, asciiDigit);
+}
+
+/** Unicode lays decimal digits out in runs from zero to nine (chapter 4.6); some runs touch each other. */
+function asciiDigit(digit: string): string {
+  const codePoint = digit.codePointAt(0) as number;
+  let first = codePoint;
+  while (/^\p{Nd}$/u.test(String.fromCodePoint(first - 1))) first--;
+  return String((codePoint - first) % 10);
+}
 
 /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` for an unknown name */
 export function resolveNormalizer(normalizer: Normalizer, where: string): (text: string) => string {
-  if (typeof normalizer === "function") return normalizer;
+  if (typeof normalizer === "function") return (text) => checkResult(normalizer(text), where);
   if (typeof normalizer !== "string") {
     const steps = normalizer.map((step) => resolveNormalizer(step, where));
     return (text) => steps.reduce((result, step) => step(result), text);
@@ -40,4 +63,13 @@ export function resolveNormalizer(normalizer: Normalizer, where: string): (text:
     );
   }
   return NAMED[normalizer];
+}
+
+/** Node's own error would quote the value. */
+function checkResult(result: unknown, where: string): string {
+  if (typeof result === "string") return result;
+  throw new ConfigError(
+    "ERR_CONFIG_OPTION",
+    `${where}: blindIndex.normalize returned a value of type ${typeof result}; it must return a string.`,
+  );
 }

@@ -148,6 +148,13 @@ describe("a normaliser", () => {
     ["digits", "(079) 123-４５", "07912345"],
     ["phone", " +41 79 123", "+4179123"],
     ["phone", "079 / 123", "079123"],
+    ["phone", " ＋41 ٧٩", "+4179"],
+    ["digits", "٠٧٩ १२३ 𝟗", "0791239"],
+    ["digits", "n/a", "n/a"],
+    ["digits", "", ""],
+    ["phone", "+ unknown", "+ unknown"],
+    ["email", "ﬁ@x", "ﬁ@x"],
+    ["email", "ADE\u0300LE@x", "ad\u00e8le@x"],
     [(text) => text.slice(0, 2), "abc", "ab"],
     [["trim", "case-insensitive", (text) => `${text}!`], " A ", "a!"],
     [[], " A ", " A "],
@@ -157,6 +164,29 @@ describe("a normaliser", () => {
       expect(resolveNormalizer(normalizer, "x")(text)).to.equal(expected);
     });
   }
+
+  it("reads the decimal digits of every script as Unicode defines them", () => {
+    const digits = resolveNormalizer("digits", "x");
+    const zero = /^\p{Nd}$/u;
+    let runs = 0;
+    for (let at = 0; at < 0x20000; at++) {
+      if (!zero.test(String.fromCodePoint(at))) continue;
+      const run = Array.from({ length: 10 }, (_, i) => String.fromCodePoint(at + i));
+      expect(digits(run.join("")), `U+${at.toString(16)}`).to.equal("0123456789");
+      at += 9;
+      runs++;
+    }
+    expect(runs).to.be.greaterThan(60);
+  });
+
+  it("of one's own that returns no string is refused without showing what it returned", () => {
+    const normalize = (() => 4111111111111111) as never;
+    const error = thrownBy(() => textColumn(newKeyring(), indexed({ normalize })).indexToken("a"));
+    expect(error).to.be.instanceOf(ConfigError).and.include({ code: "ERR_CONFIG_OPTION" });
+    expect(error.message)
+      .to.match(/^User\.email: .* type number/)
+      .and.not.include("4111");
+  });
 
   it("is not found on Object.prototype", () => {
     expect(() => resolveNormalizer("constructor" as never, "x")).to.throw(ConfigError);

@@ -133,6 +133,32 @@ describe("the legacy layout", () => {
     expect(error).to.include({ code: "ERR_KEY_UNKNOWN", keyId: keyring.primary.id });
   });
 
+  it("asks for the key's id where several could be meant: garbage may have a possible padding", () => {
+    const stored = opensslEncrypt(Buffer.from(text)).toString("base64");
+    let rotated = keyring.add(randomBytes(32).toString("hex"), "primary");
+    const cipher = textColumn(() => rotated, READ);
+    const error = thrownBy(() => cipher.open(stored));
+    expect(error).to.be.instanceOf(ConfigError).and.include({ code: "ERR_CONFIG_OPTION" });
+    expect(error.message).to.match(/^User\.email: .* has 2\. Name it: legacy: \{/);
+    rotated = rotated.setStatus(keyring.primary.id, "disabled");
+    expect(() => cipher.open(stored), "a disabled key could be enabled again").to.throw(
+      ConfigError,
+    );
+    rotated = rotated.setStatus(keyring.primary.id, "destroyed");
+    expect(() => cipher.open(stored)).to.throw(DecryptError);
+  });
+
+  it("is not written under a key that only decrypts", () => {
+    const legacy = { suite: "aes-256-cbc", keyId: keyring.primary.id } as const;
+    const rotated = keyring.add(randomBytes(32).toString("hex"), "primary");
+    const cipher = textColumn(rotated, { legacy, suite: "aes-256-cbc" });
+    const error = thrownBy(() => cipher.seal(text));
+    expect(error).to.include({ code: "ERR_KEY_STATUS", keyId: keyring.primary.id });
+    const enabled = rotated.setStatus(keyring.primary.id, "enabled");
+    const stored = textColumn(enabled, { legacy, suite: "aes-256-cbc" }).seal(text);
+    expect(opensslDecrypt(Buffer.from(stored as string, "base64")).toString()).to.equal(text);
+  });
+
   it("is written only where it is also read", () => {
     expect(() => textColumn(keyring, { suite: "aes-256-cbc" })).to.throw(
       ConfigError,

@@ -14,17 +14,17 @@ export function plainOf(cipher: ColumnCipher<unknown>, value: unknown): string |
  */
 export function refusesPlain(
   plain: string | Buffer,
-  { source, isArraySource }: Pick<MigratedColumn, "source" | "isArraySource">,
+  { source, arrayOf }: Pick<MigratedColumn, "source" | "arrayOf">,
 ): boolean {
   if (source === undefined && parseEnvelope(plain) !== undefined) return true;
   if (typeof plain === "string" && plain.includes("\0")) return true;
-  return isArraySource && !isFlatArray(plain);
+  return arrayOf !== undefined && !isArray(plain, { isNested: arrayOf === "json" });
 }
 
-function isFlatArray(plain: string | Buffer): boolean {
+function isArray(plain: string | Buffer, { isNested }: { readonly isNested: boolean }): boolean {
   try {
     const value: unknown = JSON.parse(plain.toString());
-    return Array.isArray(value) && !value.some((item) => Array.isArray(item));
+    return Array.isArray(value) && (isNested || !value.some((item) => Array.isArray(item)));
   } catch {
     return false;
   }

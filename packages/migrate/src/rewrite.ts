@@ -3,7 +3,7 @@ import { formatKeyId, parseEnvelope, type ColumnCipher, type Stored } from "@fie
 import type { Direction } from "./contract.ts";
 import { refuseLossyJson } from "./lossy-json.ts";
 import { plainOf, refusesPlain } from "./plain-form.ts";
-import type { MigratedColumn, Table } from "./table.ts";
+import { NO_JSON, type MigratedColumn, type Table } from "./table.ts";
 
 export type Cell = string | Buffer | null;
 
@@ -107,7 +107,7 @@ function encryptColumn(migrated: MigratedColumn, work: Work): void {
 
 /** What the encrypted column does not hold yet is taken from the plain one, which may hold envelopes of another form. */
 function readSources(
-  { column: { cipher }, previous }: MigratedColumn,
+  { column: { cipher }, previous, arrayOf }: MigratedColumn,
   at: Work & { readonly sourceAt: number; readonly values: unknown[] },
 ): void {
   const open = (plain: Exclude<Cell, null>): unknown => {
@@ -119,6 +119,10 @@ function readSources(
   at.rows.forEach((row, i) => {
     const plain = row[at.sourceAt] as Cell;
     if (at.values[i] !== null || plain === null) return;
+    if (arrayOf !== undefined && plain === NO_JSON) {
+      at.fail(i, { code: "ERR_VALUE_ENCODING" });
+      return;
+    }
     try {
       at.values[i] = open(plain);
     } catch (error) {

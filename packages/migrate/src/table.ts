@@ -23,8 +23,8 @@ export interface MigratedColumn {
   readonly source: string | undefined;
   /** Opens what the column's own cipher does not: how the column was declared before. */
   readonly previous: ColumnCipher<unknown> | undefined;
-  /** The plain column is an array, of something else than JSON: its values have one dimension. */
-  readonly isArraySource: boolean;
+  /** What the plain column is an array of, if it is one: only arrays of JSON may hold arrays. */
+  readonly arrayOf: "json" | "other" | undefined;
 }
 
 export interface Table extends Target {
@@ -99,7 +99,7 @@ export async function describeTable(
       column,
       source,
       previous: previous[qualifiedName(target, column.column)],
-      isArraySource: /(?<!^jsonb?)\[\]$/.test(types.get(source ?? "") ?? ""),
+      arrayOf: arrayOf(types.get(source ?? "")),
       valueAt: stored(column.column, column.cipher.storage),
       tokenAt: companion === undefined ? undefined : stored(companion, "text"),
       sourceAt:
@@ -190,7 +190,13 @@ function storedSlot(
   return { name, parameter, select: `t.${quote(name)}`, assign };
 }
 
-const ARRAY_OF_ONE_DIMENSION = /^(?<element>.+)\[\]$/;
+const ARRAY = /^(?<element>.+)\[\]$/;
+
+function arrayOf(type = ""): MigratedColumn["arrayOf"] {
+  const element = ARRAY.exec(type)?.groups?.element;
+  if (element === undefined) return undefined;
+  return element === "json" || element === "jsonb" ? "json" : "other";
+}
 
 /** Any type is read as its text, as ISO 8601 for times; arrays as JSON. */
 function sourceSlot(
@@ -200,20 +206,36 @@ function sourceSlot(
 ): Slot {
   const type = types.get(name) ?? missing(target, name);
   const column = `t.${quote(name)}`;
-  const element = ARRAY_OF_ONE_DIMENSION.exec(type)?.groups?.element;
   const isBytes = type === "bytea";
-  const isJson = element === "json" || element === "jsonb";
+  const parameter = isBytes ? "bytea" : "text";
+  const array = arrayOf(type) && arrayAsJson(column, type);
+  const { select = isBytes ? column : `${column}::text` } = array ?? {};
+  const assign = array?.assign ?? ((value: string): string => `${value}::${type}`);
+  return { name, parameter, select, assign: isWritten ? assign : undefined };
+}
+
+/** Stands for an array that JSON does not keep. JSON is never empty. */
+export const NO_JSON = "";
+
+/** JSON has arrays that begin at 1, and one null: what has other bounds, or JSON's null beside SQL's, would change. */
+function arrayAsJson(
+  column: string,
+  type: string,
+): Pick<Slot, "select"> & { assign(value: string): string } {
+  const isJson = arrayOf(type) === "json";
+  const element = type.slice(0, -2);
+  const refused = [
+    `array_dims(${column}) !~ '^(\\[1:\\d+\\])+$'`,
+    ...(isJson
+      ? [`EXISTS (SELECT FROM unnest(${column}) AS e WHERE btrim(e::text, E' \\t\\n\\r') = 'null')`]
+      : []),
+  ];
   const items = isJson ? "json_array_elements" : "json_array_elements_text";
-  const assign = (value: string): string =>
-    element === undefined
-      ? `${value}::${type}`
-      : `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT item::${element} FROM ${items}(${value}::json) AS item) END`;
+  const item = isJson ? "nullif(item::text, 'null')" : "item";
   return {
-    name,
-    parameter: isBytes ? "bytea" : "text",
-    select:
-      element === undefined ? (isBytes ? column : `${column}::text`) : `to_json(${column})::text`,
-    assign: isWritten ? assign : undefined,
+    select: `CASE WHEN ${refused.join(" OR ")} THEN '${NO_JSON}' ELSE to_json(${column})::text END`,
+    assign: (value) =>
+      `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT (${item})::${element} FROM ${items}(${value}::json) AS item) END`,
   };
 }
 

@@ -47,13 +47,14 @@ export class Siv extends OneByOneAead {
   ): T | undefined {
     const from = body.start + BLOCK_BYTES;
     const syntheticIv = buffer.subarray(body.start, from);
-    const plaintext = Buffer.from(buffer.subarray(from, body.start + body.lengthBytes));
+    // Not from Node's pool, where unverified plaintext could be reached through a neighbour's `.buffer`.
+    const plaintext = Buffer.allocUnsafeSlow(body.lengthBytes - BLOCK_BYTES);
+    buffer.copy(plaintext, 0, from);
     xorInto(plaintext, this.#keystream(syntheticIv, plaintext.length));
-    if (!isEqual(this.#s2v(ad, plaintext), syntheticIv)) {
-      plaintext.fill(0);
-      return undefined;
-    }
-    return read(plaintext, 0, plaintext.length);
+    const isIntact = isEqual(this.#s2v(ad, plaintext), syntheticIv);
+    const value = isIntact ? read(plaintext, 0, plaintext.length) : undefined;
+    plaintext.fill(0);
+    return value;
   }
 
   /** RFC 5297 section 2.4 */
