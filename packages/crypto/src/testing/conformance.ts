@@ -16,11 +16,32 @@ import { countOperations } from "./count-operations.ts";
 
 /** Runs the whole suite; call it inside a `describe` of the adapter. */
 export function describeConformance(harness: ConformanceHarness): void {
-  describeStorage(harness);
-  describeOrdinaryUse(harness, "encrypted columns", {});
-  describeOrdinaryUse(harness, "plain columns (control)", "plain");
-  describeSearch(harness);
-  describeFailures(harness);
+  const closing = closingAll(harness);
+  describeStorage(closing);
+  describeOrdinaryUse(closing, "encrypted columns", {});
+  describeOrdinaryUse(closing, "plain columns (control)", "plain");
+  describeSearch(closing);
+  describeFailures(closing);
+}
+
+/** A test that fails leaves its model open, and connections keep the process alive: the rest is closed at the end. */
+function closingAll(harness: ConformanceHarness): ConformanceHarness {
+  const open = new Set<ConformanceModel>();
+  harness.after(async () => {
+    await Promise.all([...open].map((model) => model.close()));
+  });
+  return {
+    ...harness,
+    openModel: async (definition) => {
+      const model = await harness.openModel(definition);
+      open.add(model);
+      const close = model.close.bind(model);
+      model.close = async () => {
+        if (open.delete(model)) await close();
+      };
+      return model;
+    },
+  };
 }
 
 function describeStorage(harness: ConformanceHarness): void {
