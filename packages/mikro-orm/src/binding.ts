@@ -64,7 +64,7 @@ export function encryptedTypeOf(prop: Property | undefined): BoundType | undefin
  * Called where MikroORM assigns `prop`. An instance that already serves another property is left to that one; this
  * property gets a copy.
  *
- * @throws {@link ConfigError} `ERR_CONFIG_OPTION` for what cannot be encrypted
+ * @throws {@link ConfigError} `ERR_CONFIG_UNSUPPORTED` for what cannot be encrypted, `ERR_CONFIG_OPTION`
  */
 export function bind(type: BoundType, prop: Property): void {
   const meta = type.meta as Meta;
