@@ -8,12 +8,12 @@ import {
   type Property,
 } from "./mikro-orm-internals.ts";
 
-/** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
+/** @throws {@link ConfigError} `ERR_CONFIG_UNSUPPORTED` */
 export function refuseUnsupported(type: BoundType, meta: Meta, prop: Property): void {
   const problem = problemOf(type, meta, prop);
   if (problem === undefined) return;
   const label = `${meta.className}.${prop.name.replaceAll("~", ".")}`;
-  throw new ConfigError("ERR_CONFIG_OPTION", `${label} asks for ${problem}.`);
+  throw new ConfigError("ERR_CONFIG_UNSUPPORTED", `${label} asks for ${problem}.`);
 }
 
 function problemOf(type: BoundType, meta: Meta, prop: Property): string | undefined {
