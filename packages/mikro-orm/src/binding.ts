@@ -35,6 +35,7 @@ export interface BoundType {
   meta?: unknown;
   clone(): BoundType;
   convertToDatabaseValue(value: unknown, platform: undefined, context: ConversionContext): unknown;
+  convertToJSValue(value: unknown): unknown;
   toCanonical(value: unknown): string;
   fromCanonical(canonical: string): unknown;
   cell(canonical: string): Sealed;

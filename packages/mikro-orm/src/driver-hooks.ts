@@ -1,7 +1,14 @@
 // Where rows leave for the database: every path of writing goes through the driver's four methods, or through the
 // query builder, which asks the driver to map properties to columns.
 import { checkDiscovered } from "./discovered.ts";
-import type { QueryBuilder, SqlDriver, UpsertOptions, WithKysely } from "./driver-internals.ts";
+import {
+  ON_ROWS,
+  type QueryBuilder,
+  type SqlDriver,
+  type UpsertOptions,
+  type WithKysely,
+} from "./driver-internals.ts";
+import { rowsAsExpected } from "./found-rows.ts";
 import { guardKysely } from "./kysely-guard.ts";
 import { wrapUpserts } from "./entity-manager-internals.ts";
 import { propertiesOf, type Properties, type Row } from "./mikro-orm-internals.ts";
@@ -103,9 +110,11 @@ function installReads(driver: SqlDriver): void {
     const asked = { entityName, metadata, platform: driver.getPlatform(), where };
     const condition = isConverted ? convertUnconverted(asked) : where;
     const rows = await find.call(driver, entityName, condition, options);
+    options?.[ON_ROWS]?.(rows);
     const meta = metadata.find(entityName);
-    if (meta) openRows(meta, rows);
-    return rows;
+    if (!meta) return rows;
+    openRows(meta, rows);
+    return rowsAsExpected(meta, condition, rows);
   };
 }
 

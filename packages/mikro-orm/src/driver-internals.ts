@@ -3,13 +3,18 @@
 import type { Platform } from "@mikro-orm/core";
 import type { Meta, Property, Row, WhereOptions } from "./mikro-orm-internals.ts";
 
+/** An option of ours, which MikroORM hands from the entity manager to the driver. */
+export const ON_ROWS: unique symbol = Symbol("fieldseal: on rows");
+
+export interface FindOptions {
+  readonly convertCustomTypes?: boolean;
+  /** Sees what the database returned, before anything is decrypted. */
+  readonly [ON_ROWS]?: (rows: readonly Row[]) => void;
+}
+
 /** The parts of `AbstractSqlDriver` that rows pass. */
 export interface SqlDriver {
-  find(
-    entityName: unknown,
-    where: unknown,
-    options?: { readonly convertCustomTypes?: boolean },
-  ): Promise<Row[]>;
+  find(entityName: unknown, where: unknown, options?: FindOptions): Promise<Row[]>;
   getPlatform(): Platform;
   nativeInsert(entityName: unknown, data: Row, options?: object): Promise<unknown>;
   nativeInsertMany(

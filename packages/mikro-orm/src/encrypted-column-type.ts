@@ -12,6 +12,7 @@ import { companionOf } from "./companion.ts";
 import { driverOf } from "./driver-internals.ts";
 import { installOnDriver } from "./driver-hooks.ts";
 import { isRawSql, type ConversionContext, type Property } from "./mikro-orm-internals.ts";
+import { indexTokens } from "./found-rows.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
 import { EmbeddedSealed, Sealed } from "./sealed.ts";
 import { isShortIndex } from "./short-index.ts";
@@ -184,7 +185,7 @@ function searchTerm<T>(
         "nativeDelete and not a query builder; its values cannot be looked for here",
     );
   }
-  return new IndexTerm(cipher.indexTokens(plain), companionOf(type), cipher.label);
+  return new IndexTerm(indexTokens(type, plain), companionOf(type), cipher.label);
 }
 
 function latin1(bytes: Uint8Array): string {

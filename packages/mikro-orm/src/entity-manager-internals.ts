@@ -1,12 +1,14 @@
 // Casts into MikroORM's entity manager and its errors. Read from @mikro-orm/core 7.2.1 and 6.6.16; test/mikro-orm-internals.test.ts
 // pins each method on both.
+import type { StoredInput } from "@fieldseal/crypto";
 import {
   EntityManager,
   NotFoundError,
   OptimisticLockError,
   ValidationError,
 } from "@mikro-orm/core";
-import type { Meta, Row } from "./mikro-orm-internals.ts";
+import { ON_ROWS } from "./driver-internals.ts";
+import { fieldOf, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
 
 /** An entity manager while it prepares a query, in its context: inside of a transaction it is the transaction's. */
 export type EntityManagerLike = EntityManager;
@@ -15,21 +17,38 @@ export function metaOf(em: EntityManagerLike, entityName: unknown): Meta | undef
   return em.getMetadata().find(entityName as never) as Meta | undefined;
 }
 
+/** The statement that a condition is for: what is read on its behalf must be read where it goes. */
+export interface StatementContext {
+  readonly em: EntityManagerLike;
+  readonly options: StatementOptions;
+  readonly isChange: boolean;
+}
+
+interface StatementOptions {
+  readonly schema?: string;
+  readonly ctx?: unknown;
+  readonly connectionType?: "read" | "write";
+  readonly logging?: unknown;
+}
+
 type PrepareWhere = (
   this: EntityManagerLike,
   entityName: unknown,
   where: unknown,
-  ...rest: unknown[]
+  options: StatementOptions,
+  type: "read" | "update" | "delete",
 ) => Promise<unknown>;
 
 /** Runs `before` on every condition given to an entity manager, with the chance to wait for a query of its own. */
 export function wrapEntityManagerWhere(
-  before: (em: EntityManagerLike, entityName: unknown, where: unknown) => Promise<unknown>,
+  before: (context: StatementContext, entityName: unknown, where: unknown) => Promise<unknown>,
 ): void {
   const prototype = EntityManager.prototype as unknown as { processWhere: PrepareWhere };
   const { processWhere } = prototype;
-  prototype.processWhere = async function (entityName, where, ...rest) {
-    return processWhere.call(this, entityName, await before(this, entityName, where), ...rest);
+  prototype.processWhere = async function (entityName, where, options, type) {
+    const context = { em: this, options, isChange: type !== "read" };
+    const prepared = await before(context, entityName, where);
+    return processWhere.call(this, entityName, prepared, options, type);
   };
 }
 
@@ -105,18 +124,41 @@ export function wrapUpserts(fill: (meta: Meta, row: Row) => Row): void {
   }
 }
 
-/** Some properties of the rows that fit, read past identity map and filters, in the same transaction. */
-export async function findPlain(
-  em: EntityManagerLike,
+export interface Candidate {
+  /** With its primary key. */
+  readonly row: Row;
+  /** What is stored of the property that was asked for. */
+  readonly stored: StoredInput | null | undefined;
+}
+
+/** The rows that fit, read past identity map, cache and filters, by the connection that the statement itself takes. */
+export async function findCandidates(
+  { em, options, isChange }: StatementContext,
   meta: Meta,
-  where: Row,
-  fields: readonly string[],
-): Promise<Row[]> {
-  const entityName = (meta as { class?: unknown }).class ?? meta.className;
-  const found = await em.find(entityName as never, where, {
-    fields: fields as never,
-    filters: false,
-    disableIdentityMap: true,
-  });
-  return found;
+  { where, prop, limit }: { where: Row; prop: Property; limit: number },
+): Promise<Candidate[]> {
+  const { schema, ctx, logging } = options;
+  // A replica may not know yet what is to be changed.
+  const connectionType = isChange ? "write" : options.connectionType;
+  let stored: Candidate["stored"][] = [];
+  const rows = await em.find(
+    ((meta as { class?: unknown }).class ?? meta.className) as never,
+    where,
+    {
+      ...(schema !== undefined && { schema }),
+      ...(ctx !== undefined && { ctx: ctx as never }),
+      ...(logging !== undefined && { logging }),
+      ...(connectionType !== undefined && { connectionType }),
+      fields: [...meta.primaryKeys, fieldOf(meta, prop)] as never,
+      filters: false,
+      disableIdentityMap: true,
+      cache: false,
+      flushMode: "commit" as never,
+      limit,
+      [ON_ROWS]: (found: readonly Row[]) => {
+        stored = found.map((row) => row[prop.name] as Candidate["stored"]);
+      },
+    } as never,
+  );
+  return rows.map((row, i) => ({ row, stored: stored[i] }));
 }

@@ -3,6 +3,7 @@
 import {
   QueryHelper,
   RawQueryFragment,
+  ReferenceKind,
   Utils,
   type EntityMetadata,
   type EntityProperty,
@@ -90,6 +91,17 @@ export function embeddedOrigin(
     : ((parent as { embeddable?: { name?: string } } | undefined)?.embeddable?.name ??
       String(parent?.type));
   return { className, property };
+}
+
+export function leadsToOne({ kind }: Property): boolean {
+  return kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE;
+}
+
+/** As lists of fields name it: `address.street` inside of an embeddable. */
+export function fieldOf(meta: Meta, prop: Property): string {
+  if (!prop.embedded) return prop.name;
+  const [parent, name] = prop.embedded;
+  return `${fieldOf(meta, meta.properties[parent as never] as Property)}.${name}`;
 }
 
 /** The embeddables that may stand where this one is: MikroORM makes one of them all. */

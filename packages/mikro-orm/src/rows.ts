@@ -157,6 +157,12 @@ export function openRows(meta: Meta, rows: readonly Row[]): void {
   }
 }
 
+/** The cell of a value as the database returned it. */
+export function cellOf(type: BoundType, stored: unknown): Sealed {
+  if (stored instanceof Sealed) return stored;
+  return type.cell(type.toCanonical(type.convertToJSValue(stored)));
+}
+
 /** Fewer gain nothing. */
 const MIN_ROWS = 4;
 

@@ -56,21 +56,76 @@ export class DeterministicTerm {
 }
 
 /**
+ * A token in a condition, with what it was made of: who writes to the database can give a row a token of a value that
+ * it does not hold, so rows that come back are compared.
+ */
+export class IndexToken {
+  readonly #token: string;
+  readonly #form: string;
+  readonly #property: string;
+
+  constructor(token: string, form: string, property: string) {
+    this.#token = token;
+    this.#form = form;
+    this.#property = property;
+  }
+
+  /** What the index makes of the value before it is hashed. */
+  get form(): string {
+    return this.#form;
+  }
+
+  /** Name of the property that is indexed, in its entity or embeddable. */
+  get property(): string {
+    return this.#property;
+  }
+
+  clone(): this {
+    return this;
+  }
+
+  toJSON(): string {
+    return this.#token;
+  }
+
+  toString(): string {
+    return this.#token;
+  }
+
+  [Symbol.toPrimitive](hint: string): string {
+    return hint === "string" ? this.#token : this.toSqlString();
+  }
+
+  /** Hex needs no escaping. */
+  toSqlString(): string {
+    return `'${this.#token}'`;
+  }
+
+  toPostgres(): string {
+    return this.#token;
+  }
+
+  [inspect](): string {
+    return this.#token;
+  }
+}
+
+/**
  * A value looked for through a blind index. `search.ts` turns the condition around it into one on the companion
  * property; where it is still there when SQL is made, the query came by a way that does not, and is refused.
  */
 export class IndexTerm {
-  readonly #tokens: readonly string[];
+  readonly #tokens: readonly IndexToken[];
   readonly #companion: string;
   readonly #label: string;
 
-  constructor(tokens: readonly string[], companion: string, label: string) {
+  constructor(tokens: readonly IndexToken[], companion: string, label: string) {
     this.#tokens = tokens;
     this.#companion = companion;
     this.#label = label;
   }
 
-  get tokens(): readonly string[] {
+  get tokens(): readonly IndexToken[] {
     return this.#tokens;
   }
 
@@ -83,7 +138,7 @@ export class IndexTerm {
     return this;
   }
 
-  toJSON(): readonly string[] {
+  toJSON(): readonly IndexToken[] {
     return this.#tokens;
   }
 

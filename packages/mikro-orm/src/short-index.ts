@@ -1,25 +1,39 @@
-// Blind indexes of few bits: several values share a token, so rows found by it must be decrypted and compared. That
-// is done before the query itself: the condition on the value becomes one on the primary keys of the rows that match.
-import type { ColumnCipher } from "@fieldseal/crypto";
-import { cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
+// Blind indexes of few bits: several values share a token. Before a statement of the entity manager runs, each
+// condition on such an index is answered exactly: the rows with the token are read, decrypted and compared, and the
+// condition names their primary keys as well. So counting, limits, NOT, UPDATE and DELETE mean the value alone.
+import type { ColumnCipher, Stored } from "@fieldseal/crypto";
+import { cipherOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import {
-  findPlain,
+  findCandidates,
   metaOf,
   wrapEntityManagerWhere,
-  type EntityManagerLike,
+  type StatementContext,
 } from "./entity-manager-internals.ts";
-import { targetOf, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
+import { indexTokens } from "./found-rows.ts";
+import {
+  isRawSql,
+  propertiesOf,
+  targetOf,
+  type Meta,
+  type Properties,
+  type Property,
+  type Row,
+} from "./mikro-orm-internals.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { DeterministicTerm } from "./search-term.ts";
 
 /** From this many bits on two values share a token by chance never: 2^64 values for an even chance. */
 export const EXACT_INDEX_BITS = 128;
+
+const MAX_CANDIDATES = 10_000;
 
 export function isShortIndex(cipher: ColumnCipher<unknown>): boolean {
   return (cipher.blindIndex?.bits ?? EXACT_INDEX_BITS) < EXACT_INDEX_BITS;
 }
 
 const OPERATORS: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
+const GROUPS: ReadonlySet<string | symbol> = new Set(["$and", "$or", "$not"]);
 
 let isInstalled = false;
 
@@ -27,9 +41,9 @@ let isInstalled = false;
 export function installShortIndexes(): void {
   if (isInstalled) return;
   isInstalled = true;
-  wrapEntityManagerWhere(async (em, entityName, where) => {
-    const meta = metaOf(em, entityName);
-    return meta && hasShortIndex(meta) ? resolve(em, meta, where) : where;
+  wrapEntityManagerWhere(async (context, entityName, where) => {
+    const meta = metaOf(context.em, entityName);
+    return meta && hasShortIndex(meta) ? resolve(where, { context, meta }) : where;
   });
 }
 
@@ -40,9 +54,8 @@ function hasShortIndex(meta: Meta, seen: ReadonlySet<Meta> = new Set()): boolean
   const known = withShortIndex.get(meta);
   if (known !== undefined) return known;
   const visited = new Set([...seen, meta]);
-  const found = Object.values<Property>(meta.properties as never).some((prop) => {
-    const type = encryptedTypeOf(prop);
-    if (type?.options.blindIndex) return isShortIndex(cipherOf(type));
+  const found = Object.values(propertiesOf(meta)).some((prop) => {
+    if (shortlyIndexed(prop)) return true;
     const target = targetOf(prop);
     return target !== undefined && !visited.has(target) && hasShortIndex(target, visited);
   });
@@ -50,90 +63,158 @@ function hasShortIndex(meta: Meta, seen: ReadonlySet<Meta> = new Set()): boolean
   return found;
 }
 
+function shortlyIndexed(prop: Property | undefined): BoundType | undefined {
+  const type = encryptedTypeOf(prop);
+  return type?.options.blindIndex && isShortIndex(cipherOf(type)) ? type : undefined;
+}
+
+/** The entity whose table is asked, with the properties that keys mean here: its own, or those of an embeddable. */
+interface Scope {
+  readonly context: StatementContext;
+  readonly meta: Meta;
+  readonly properties?: Properties;
+}
+
 /** The condition with every comparison of a shortly indexed property replaced; the original is not touched. */
-async function resolve(em: EntityManagerLike, meta: Meta, where: unknown): Promise<unknown> {
-  if (Array.isArray(where)) return Promise.all(where.map((item) => resolve(em, meta, item)));
+async function resolve(where: unknown, scope: Scope): Promise<unknown> {
+  if (Array.isArray(where)) return Promise.all(where.map((item) => resolve(item, scope)));
   if (!isPlainObject(where)) return where;
-  const result: Row = {};
-  const matches: unknown[] = [];
-  for (const key of Reflect.ownKeys(where)) {
-    const value = where[key as string];
-    const prop = typeof key === "string" ? (meta.properties[key as never] as Property) : undefined;
-    const type = encryptedTypeOf(prop);
-    if (prop && type?.options.blindIndex && isShortIndex(cipherOf(type)) && isComparison(value)) {
-      matches.push(...(await resolveComparison(em, meta, { prop, type, value })));
+  const { kept, found } = await resolveParts(where, scope);
+  return found.length === 0 ? kept : { ...kept, $and: [...listIn(kept.$and), ...found] };
+}
+
+/** `found` are the conditions that replace others, each to stand by itself: they are all on the primary key. */
+async function resolveParts(
+  where: Readonly<Record<string, unknown>>,
+  scope: Scope,
+): Promise<{ readonly kept: Row; readonly found: readonly unknown[] }> {
+  const { properties = propertiesOf(scope.meta) } = scope;
+  const kept: Row = {};
+  const found: unknown[] = [];
+  for (const key of Reflect.ownKeys(where) as string[]) {
+    const { [key]: value } = where;
+    const prop = typeof key === "string" ? properties[key] : undefined;
+    const type = shortlyIndexed(prop);
+    if (prop && type && isComparison(value)) {
+      found.push(...(await resolveComparison({ prop, type, scope }, value)));
+    } else if (prop?.embeddedProps && isPlainObject(value)) {
+      const inner = { ...scope, properties: prop.embeddedProps as Properties };
+      const parts = await resolveParts(value, inner);
+      // Said of the owner: an embeddable has no primary key.
+      found.push(...parts.found);
+      if (Reflect.ownKeys(parts.kept).length > 0) kept[key] = parts.kept;
     } else {
-      const target = targetOf(prop) ?? meta;
-      result[key as string] = isNested(key, prop) ? await resolve(em, target, value) : value;
+      kept[key] = await resolve(value, innerScope(key, prop, scope));
     }
   }
-  if (matches.length === 0) return result;
-  return { ...result, $and: [...((result.$and as unknown[] | undefined) ?? []), ...matches] };
+  return { kept, found };
 }
 
-function isNested(key: string | symbol, prop: Property | undefined): boolean {
-  return prop === undefined
-    ? key === "$and" || key === "$or" || key === "$not"
-    : targetOf(prop) !== undefined;
+/** Operators of a plain property hold nothing of ours, whatever they are resolved in. */
+function innerScope(key: string, prop: Property | undefined, scope: Scope): Scope {
+  if (GROUPS.has(key)) return scope;
+  return { context: scope.context, meta: targetOf(prop) ?? scope.meta };
 }
 
-/** null is compared as it is. */
+function listIn(list: unknown): readonly unknown[] {
+  return (list as unknown[] | undefined) ?? [];
+}
+
+/** null is compared as it is; what else is no equality is refused where values are converted. */
 function isComparison(value: unknown): boolean {
-  if (value === null || value === undefined) return false;
+  if (value === null || value === undefined || isRawSql(value)) return false;
+  if (Array.isArray(value)) return value.length > 0;
   if (!isPlainObject(value)) return true;
   const operators = Object.keys(value);
-  return (
-    operators.every((operator) => OPERATORS.has(operator)) &&
-    Object.values(value).some((operand) => operand !== null)
-  );
+  return operators.length > 0 && operators.every((operator) => OPERATORS.has(operator));
 }
 
 interface Comparison {
   readonly prop: Property;
   readonly type: BoundType;
-  readonly value: unknown;
+  readonly scope: Scope;
 }
 
-async function resolveComparison(
-  em: EntityManagerLike,
-  meta: Meta,
-  { prop, type, value }: Comparison,
-): Promise<unknown[]> {
-  const operations: readonly [string, unknown][] = isPlainObject(value)
-    ? Object.entries(value)
-    : [["$in", value]];
+async function resolveComparison(comparison: Comparison, value: unknown): Promise<unknown[]> {
+  const { name } = comparison.prop;
+  const operations = isPlainObject(value) ? Object.entries(value) : [["$in", value] as const];
   const conditions: unknown[] = [];
   for (const [operator, operand] of operations) {
+    const isNothing = operand === null || (Array.isArray(operand) && operand.length === 0);
+    if (isNothing || isRawSql(operand)) {
+      conditions.push({ [name]: { [operator]: operand } });
+      continue;
+    }
     const values = (Array.isArray(operand) ? operand : [operand]) as unknown[];
-    const isNegated = operator === "$ne" || operator === "$nin";
-    if (isNegated) conditions.push({ [prop.name]: { $ne: null } });
-    const wanted = values.filter((item) => item !== null);
-    if (wanted.length === 0 && isNegated) continue;
-    const keys = await matchingKeys(em, meta, { prop, type, value: wanted });
-    conditions.push(isNegated ? { $not: anyOf(meta, keys) } : anyOf(meta, keys));
+    const rows = await rowsHolding(comparison, values);
+    conditions.push(operator === "$ne" || operator === "$nin" ? { $not: rows } : rows);
   }
   return conditions;
 }
 
-/** Primary keys of the rows that hold one of the values: found by token, then compared. */
-async function matchingKeys(
-  em: EntityManagerLike,
-  meta: Meta,
-  { prop, type, value }: Comparison,
-): Promise<Row[]> {
-  const cipher = cipherOf(type);
-  const wanted = value as readonly unknown[];
-  const tokens = wanted.flatMap((one) => cipher.indexTokens(one));
-  const fields = [...meta.primaryKeys, prop.name] as string[];
-  const rows = await findPlain(em, meta, { [companionOf(type)]: { $in: tokens } }, fields);
-  return rows.filter((row) => wanted.some((one) => cipher.indexMatches(one, row[prop.name])));
+/**
+ * "It has one of the tokens, and it is one of the rows that really hold one of the values". "… or has no token" makes
+ * the whole unknown where it would be false, so that NOT leaves rows without a value out, as in SQL.
+ */
+async function rowsHolding(comparison: Comparison, values: readonly unknown[]): Promise<Row> {
+  const { prop, type, scope } = comparison;
+  if (values.some((value) => value === null || value === undefined)) {
+    throw unsupportedQuery(type, "cannot be compared with a list that has null in it");
+  }
+  const companion = companionOf(type);
+  const tokens = values.flatMap((value) => indexTokens(type, value));
+  const holding = await readHolding(
+    comparison,
+    { [companion]: { $in: tokens.map(String) } },
+    values,
+  );
+  const { isChange } = scope.context;
+  // A row may change between the two statements: then what is stored does.
+  const isAsRead = holding.map(({ stored }) => new DeterministicTerm([stored], "$in"));
+  const isOne = holding.length === 0 ? [] : [anyOf(scope.meta, holding)];
+  const isFound = isChange
+    ? isOne.map((one) => ({ $and: [one, { [prop.name]: { $in: isAsRead } }] }))
+    : isOne;
+  return {
+    $and: [{ [companion]: { $in: tokens } }, { $or: [...isFound, { [companion]: null }] }],
+  };
 }
 
-function anyOf(meta: Meta, rows: readonly Row[]): Row {
-  const [key, ...more] = meta.primaryKeys;
-  if (key !== undefined && more.length === 0)
-    return { [key]: { $in: rows.map((row) => row[key]) } };
-  const keys = [key as string, ...more];
-  if (rows.length === 0) return { [keys[0] as string]: { $in: [] } };
-  return { $or: rows.map((row) => Object.fromEntries(keys.map((name) => [name, row[name]]))) };
+interface Holding {
+  readonly row: Row;
+  readonly stored: Stored;
+}
+
+/** The rows behind the tokens that hold one of the values. */
+async function readHolding(
+  { prop, type, scope }: Comparison,
+  where: Row,
+  values: readonly unknown[],
+): Promise<Holding[]> {
+  const { meta, context } = scope;
+  const cipher = cipherOf(type);
+  const candidates = await findCandidates(context, meta, {
+    where,
+    prop,
+    limit: MAX_CANDIDATES + 1,
+  });
+  if (candidates.length > MAX_CANDIDATES) {
+    const problem = `has a blindIndex so short that more than ${MAX_CANDIDATES} rows share a token; use more bits`;
+    throw unsupportedQuery(type, problem);
+  }
+  const wanted = new Set(values.map((value) => cipher.indexForm(value)));
+  return candidates.flatMap(({ row, stored }) => {
+    if (stored === null || stored === undefined) return [];
+    const value = row[prop.name] ?? cipher.open(stored); // the properties of an embeddable stand elsewhere
+    return wanted.has(cipher.indexForm(value)) ? [{ row, stored: stored as Stored }] : [];
+  });
+}
+
+function anyOf(meta: Meta, holding: readonly Holding[]): Row {
+  const [key = "", ...more] = meta.primaryKeys;
+  if (more.length === 0) return { [key]: { $in: holding.map(({ row }) => row[key]) } };
+  const keys = [key, ...more];
+  return {
+    $or: holding.map(({ row }) => Object.fromEntries(keys.map((name) => [name, row[name]]))),
+  };
 }
