@@ -38,7 +38,11 @@ export function rewrite(
   const poison: Poison[] = [];
   for (const migrated of table.migrated) {
     const { column } = migrated.column;
+    const failed = new Set<number>();
+    // What opens as nothing sensible may also fail to seal: the first error is the one to tell, once.
     const fail = (row: number, error: unknown): void => {
+      if (failed.has(row)) return;
+      failed.add(row);
       const code = (error as { code?: string }).code ?? "ERR_DECRYPT_FAILED";
       poison.push({ row, column, code });
     };

@@ -415,6 +415,25 @@ describe("encryptColumns and decryptColumns", function () {
       await expectEncrypted();
     });
 
+    it("does not count as done when plaintext came in before the fence", async () => {
+      const error = await failureOf(() =>
+        encryptColumns(pool, columns, {
+          finalize: true,
+          onProgress: ({ state }) => {
+            if (state === "done")
+              void database.query("update people set email = 'late' where id = 1");
+          },
+        }),
+      );
+      expect(error).to.include({ code: "ERR_MIGRATE_INCOMPLETE", table: "people" });
+      expect(error.message)
+        .to.match(/1 plaintext values came in meanwhile/)
+        .and.not.match(/late/);
+      await encryptColumns(pool, columns, { finalize: true });
+      const [row] = await database.query<Person>("select email from people where id = 1");
+      expect(strict.email.open(row!.email)).to.equal("late");
+    });
+
     it("refuses what is no host", async () => {
       for (const host of [{}, undefined, { sequelize: {} }]) {
         const error = await failureOf(() => encryptColumns(host as MigrationHost, columns));

@@ -144,6 +144,26 @@ describe("Values", function () {
     }
   }
 
+  it("that an encrypted column would refuse are left and named: no base64, no JSON, digits that JavaScript drops", async () => {
+    const refused = {
+      base64: ["AQID", "AQI", "not base64!", "AQID\n"],
+      json: ['{"n": 1.50}', "{", '{"n": 12345678901234567890}', '{"n": 1e400}'],
+    } as const;
+    for (const [type, texts] of Object.entries(refused) as [
+      keyof typeof refused,
+      readonly string[],
+    ][]) {
+      await database.query("truncate t; drop schema if exists fieldseal cascade");
+      await fill(texts);
+      const one = column({ table: "t", column: "label", keyring, type, options: ACCEPT });
+      const [report] = await migrate(pool, [one]);
+      expect(report, type).to.include({ state: "partial", rowsWritten: 1, poisonRows: 3 });
+      expect(report!.poison.map(({ primaryKey: { id } }) => id)).to.deep.equal(["1", "2", "3"]);
+      expect((await storedIn()).slice(1)).to.deep.equal(texts.slice(1));
+      expect(JSON.stringify(report)).not.to.match(/not base64|12345678901/);
+    }
+  });
+
   it("that were looked at and found to be plaintext are encrypted when declared so", async () => {
     const stored = stranger.cipher.seal("x") as string; // somebody's text, as it happens
     await fill(["plain", stored]);
