@@ -20,6 +20,8 @@ export function keysetPath(option: string | undefined): string | undefined {
   return option ?? (process.env.ENCRYPTION_KEYSET_FILE?.trim() || undefined);
 }
 
+const COUNTING = "Counting the values and files of each key ...";
+
 export async function listKeys(
   path: string | undefined,
   { config, session }: { readonly config: FieldsealConfig | undefined; readonly session?: Session },
@@ -28,6 +30,7 @@ export async function listKeys(
   const wrapper = config?.keyWrapper ?? session?.keyWrapper;
   const { keys } =
     path === undefined ? defaultKeyring() : (await readKeyset(path, wrapper)).keyring;
+  if (session !== undefined) output.note(COUNTING);
   const uses = session && (await countKeyUses(session));
   output.table([
     ["key", "status", "since", ...(uses ? ["used by"] : [])],
@@ -131,6 +134,7 @@ export async function retireKey(
       "Name it in the configuration, or say that there is none: --without-storage.",
     );
   }
+  output.note(COUNTING);
   const checked = await refuseWhileUsed(id, session);
   if (path === undefined && session.keySource !== undefined) {
     output.line(`${checked} Retire it in ${session.keySource}.`);

@@ -18,7 +18,7 @@ export function addKeyCommands(program: Command, context: Context): void {
     .command("keygen")
     .description("make a key: print it once, or write it to a new file of mode 0600")
     .option("--out <file>", "write the key to this file")
-    .option("--env", "as a line ENCRYPTION_KEY=...")
+    .option("--env", "as a line of a .env file: ENCRYPTION_KEY=<key>")
     .option("--keyset <file>", "make a keyset file with the key as its primary")
     .option("--wrap", "have it wrapped by the keyWrapper of the configuration")
     .addHelpText(
@@ -82,9 +82,9 @@ function addChangeCommands(keys: Command, { withConfig, inSession }: Context): v
     .addHelpText(
       "after",
       `
-Columns and stored files of the configuration are counted; nothing else is. Retire a
-key only when every process has the keyset in which another one is primary, and keep
-it apart for as long as a backup needs it.`,
+Columns and stored files of the configuration are counted; nothing else is.
+Retire a key only when every process has the keyset in which another one is
+primary, and keep it apart for as long as a backup needs it.`,
     )
     .action((id: string, { keyset, destroy = false, withoutStorage = false }: RetireFlags) =>
       inSession((session, output) => {

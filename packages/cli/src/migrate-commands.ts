@@ -109,8 +109,8 @@ function addRotateCommand(program: Command, { inSession }: Context): void {
     .addHelpText(
       "after",
       `
-Columns are re-encrypted; of files only the envelope is wrapped anew, and a body is
-written only where it was not encrypted. What is done already is passed over.
+Columns are re-encrypted; of files only the envelope is wrapped anew, and a body
+is written only where it was not encrypted. What is done is passed over.
 Ends with 4 when something was left.`,
     )
     .action(({ only, prefix, startAfter, files, ...flags }: RotateFlags) =>
@@ -122,7 +122,7 @@ Ends with 4 when something was left.`,
 }
 
 export function onlyOption(): Option {
-  return new Option("--only <part>", "one of the two").choices(["columns", "storage"]);
+  return new Option("--only <part>", "that part alone").choices(["columns", "storage"]);
 }
 
 function directionOf(reverse: boolean | undefined): "encrypt" | "decrypt" {

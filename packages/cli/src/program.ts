@@ -77,7 +77,7 @@ export function createProgram(output: Output, finish: (exitCode: number) => void
     .option("--dotenv <file>", "read variables from this file; those that are set win")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, helpWidth: 80 })
     .configureOutput({
       outputError: () => {}, // told as all failures are
       ...(output.format !== "text" && { writeErr: () => {} }),

@@ -58,7 +58,12 @@ function progressBar(): ProgressDisplay {
       if (shown?.split(" ")[0] !== id || bar === undefined) {
         stop(); // the bar of the task before stays on the screen
         const middle = total === undefined ? "" : "{bar} {percentage}%  ";
-        bar = new SingleBar({ ...shape, format: `{name} ${middle}{seen}  {rate}/s  {rest}` });
+        const clearOnComplete = total === undefined; // numbers of passing interest, then a report
+        bar = new SingleBar({
+          ...shape,
+          clearOnComplete,
+          format: `{name} ${middle}{seen}  {rate}/s  {rest}`,
+        });
         bar.start(size, done, payload);
       } else {
         bar.setTotal(size);

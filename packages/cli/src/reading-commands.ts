@@ -37,8 +37,8 @@ Examples:
     .addHelpText(
       "after",
       `
-The canary stands in the table fieldseal.canary: it opens only with the keys of this
-database. Ends with 1 when a check fails; warnings alone end with 0.`,
+The canary stands in the table fieldseal.canary: it opens only with the keys of
+this database. Ends with 1 when a check fails; warnings alone end with 0.`,
     )
     .action((options: DoctorCommand) =>
       context.plainly((_, output, signal) =>
@@ -64,8 +64,8 @@ function addVerifyCommand(program: Command, { inSession }: Context): void {
     .addHelpText(
       "after",
       `
-Ends with 1 when anything is not intact, not in the declared form, or not under the
-primary key.
+Ends with 1 when anything is not intact, not in the declared form, or not under
+the primary key.
 
 Examples:
   fieldseal verify --only columns

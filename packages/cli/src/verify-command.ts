@@ -1,9 +1,9 @@
 // What is really in the database and in the store: every value opened, column by column, file by file.
-import { verifyColumns, type ColumnFindings } from "@fieldseal/migrate";
+import { verifyColumns, type ColumnFindings, type FoundRow } from "@fieldseal/migrate";
 import { columnWidths, type ColumnWidth } from "./column-width.ts";
 import { EXIT } from "./exit.ts";
 import type { Part } from "./option-values.ts";
-import { bad, bold, caution, count, counted, good, type Output } from "./output.ts";
+import { bad, bold, caution, count, counted, dim, good, type Output } from "./output.ts";
 import { progressDisplay } from "./progress-bar.ts";
 import { partsOf } from "./rotate-command.ts";
 import { nameRow } from "./run-command.ts";
@@ -71,35 +71,60 @@ function printColumn(
   output.line(
     `${bold(nameOf(one))}  ${counted(one.rows, "row")}  ${one.isStrict ? good("ok") : bad("findings")}`,
   );
-  output.table([["", "", ""], ...factsOf(one, cipher?.primaryKeyId)]);
-  output.table([["", ""], ...rowsOf(one, limit)]);
+  output.table([["", "", ""], ...factsOf(one, { primaryKeyId: cipher?.primaryKeyId, limit })]);
   const isTolerant = cipher?.options.plaintext === "accept" || cipher?.options.legacy !== undefined;
   for (const advice of adviceFor(one, isTolerant)) output.line(`  ${advice}`);
 }
 
-/** One line per kind of value that occurs: a column in order is two lines long. */
-function factsOf(one: Found, primaryKeyId: string | undefined): string[][] {
+/** One line per kind of value that occurs, and one that names rows: a column in order is two lines long. */
+function factsOf(
+  one: Found,
+  { primaryKeyId, limit }: { readonly primaryKeyId: string | undefined; readonly limit: number },
+): string[][] {
   const keys = Object.entries(one.byKey).map(([id, rows]) => [
     `  key ${id}`,
     count(rows),
     id === primaryKeyId ? "primary" : bad("older key"),
   ]);
-  const other = [
-    ["NULL", one.nulls, ""],
-    ["plaintext", one.plaintext, "not encrypted"],
-    ["legacy", one.legacy, "older layout, not authenticated"],
-    ["other form", one.otherForm, "another suite than the column declares"],
-    ["index drift", one.indexDrift ?? 0, "the blind index does not match the value"],
-    ["moved", one.movedRows, "a value of another column"],
-    ["unreadable", one.unreadableRows - one.movedRows, "does not open here with these keys"],
-  ] as const;
-  return [
-    ...keys,
-    ...other
-      .filter(([, rows]) => rows > 0)
-      .map(([name, rows, text]) => [`  ${name}`, count(rows), name === "NULL" ? "" : bad(text)]),
-    ...widthFact(one.width),
+  const moved = one.unreadable.filter(({ movedFrom }) => movedFrom !== undefined);
+  const closed = one.unreadable.filter(({ movedFrom }) => movedFrom === undefined);
+  const found = (kind: FoundRow["kind"]): string[] =>
+    one.found.filter((row) => row.kind === kind).map(({ primaryKey }) => nameRow(primaryKey));
+  const facts: readonly [name: string, rows: number, text: string, named: readonly string[]][] = [
+    ["NULL", one.nulls, "", []],
+    ["plaintext", one.plaintext, bad("not encrypted"), found("plaintext")],
+    ["legacy", one.legacy, bad("older layout, not authenticated"), found("legacy")],
+    ["other form", one.otherForm, bad("not of the declared suite"), found("other-form")],
+    [
+      "index drift",
+      one.indexDrift ?? 0,
+      bad("the search token is not that of the value"),
+      found("index-drift"),
+    ],
+    [
+      "moved",
+      one.movedRows,
+      bad("a value of another column"),
+      moved.map(({ primaryKey, movedFrom }) => `${nameRow(primaryKey)} of ${movedFrom}`),
+    ],
+    [
+      "unreadable",
+      one.unreadableRows - one.movedRows,
+      bad("does not open here with these keys"),
+      closed.map(({ primaryKey, code }) => `${nameRow(primaryKey)} [${code}]`),
+    ],
   ];
+  const lines = facts.flatMap(([name, rows, text, named]) =>
+    rows === 0 ? [] : [[`  ${name}`, count(rows), text], ...namesLine(rows, named.slice(0, limit))],
+  );
+  return [...keys, ...lines, ...widthFact(one.width)];
+}
+
+/** "id 1; id 2; and 19 more". */
+function namesLine(rows: number, named: readonly string[]): string[][] {
+  if (named.length === 0) return [];
+  const more = rows - named.length;
+  return [["", "", dim([...named, ...(more > 0 ? [`and ${count(more)} more`] : [])].join("; "))]];
 }
 
 const NARROW = 0.9;
@@ -112,26 +137,6 @@ function widthFact(width: ColumnWidth | null): string[][] {
   return [
     ["  longest", count(longest), isNarrow ? caution(`${text}: make the column text`) : text],
   ];
-}
-
-function rowsOf({ unreadable, unreadableRows, found }: Found, limit: number): string[][] {
-  const more = unreadableRows - Math.min(limit, unreadable.length);
-  const unreadableLines = unreadable
-    .slice(0, limit)
-    .map(({ primaryKey, code, movedFrom }) => [
-      `  ${nameRow(primaryKey)}`,
-      movedFrom === undefined ? code : `of ${movedFrom}`,
-    ]);
-  const kinds = [...new Set(found.map(({ kind }) => kind))];
-  const foundLines = kinds.flatMap((kind) =>
-    found
-      .filter((row) => row.kind === kind)
-      .slice(0, limit)
-      .map(({ primaryKey }) => [`  ${nameRow(primaryKey)}`, kind.replace("-", " ")]),
-  );
-  const rest =
-    more > 0 ? [["  ...", `and ${count(more)} more; --limit <n> or --json lists up to 100`]] : [];
-  return [...unreadableLines, ...rest, ...foundLines];
 }
 
 function adviceFor(one: Found, isTolerant: boolean): string[] {

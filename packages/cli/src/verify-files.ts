@@ -60,7 +60,7 @@ const TEXTS: Readonly<Partial<Record<VerifiedObject["state"], string>>> = {
   legacy: 'older layout, not authenticated: "fieldseal rotate"',
   plaintext: 'not encrypted: "fieldseal rotate"',
   unprotected: "not encrypted, and this storage does not accept that",
-  damaged: "cut, changed or swapped",
+  damaged: "cut, or changed",
   unreadable: "no key for it, or no object of ours",
 };
 
