@@ -1,4 +1,5 @@
 // Runs, seen and steered from any terminal.
+import { MigrationError } from "@fieldseal/crypto";
 import { cancelRun, listRuns, pauseRun, type Progress } from "@fieldseal/migrate";
 import type { Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
@@ -48,6 +49,10 @@ export async function steerRun(
   { action, runId }: { readonly action: "pause" | "cancel"; readonly runId: string },
   output: Output,
 ): Promise<number> {
+  // Before the first run there is nothing to look it up in.
+  if ((await listRuns(pool)).length === 0) {
+    throw new MigrationError("ERR_MIGRATE_STATE", "There is no run yet.", { runId });
+  }
   await (action === "pause" ? pauseRun(pool, runId) : cancelRun(pool, runId));
   const [state, advice] =
     action === "pause"

@@ -55,18 +55,22 @@ async function checksOf(
   }
 }
 
-const LABELS: Readonly<Record<CheckState, string>> = {
-  ok: good("ok"),
-  warning: caution("warning"),
-  failure: bad("fails"),
-  skipped: dim("skipped"),
+const LABELS: Readonly<Record<CheckState, (text: string) => string>> = {
+  ok: good,
+  warning: caution,
+  failure: bad,
+  skipped: dim,
 };
+
+function label(state: CheckState): string {
+  return LABELS[state](state === "failure" ? "fails" : state);
+}
 
 function printChecks(checks: readonly Check[], output: Output): void {
   output.table([
     ["", "", ""],
     ...checks.flatMap(({ name, state, detail, fix }) => [
-      [name, LABELS[state], detail],
+      [name, label(state), detail],
       ...(fix === undefined ? [] : [["", "", dim(fix)]]),
     ]),
   ]);

@@ -78,8 +78,8 @@ function addRunCommands(migration: Command, { inSession }: Context): void {
       .addHelpText(
         "after",
         `
-Ctrl-C finishes the batch at hand and pauses; a second one stops at once. Nothing
-is lost either way. Any number of processes may run at the same time.
+Ctrl-C finishes the batch at hand and pauses; a second one stops at once.
+Nothing is lost either way. Any number of processes may run at the same time.
 Ends with 4 when rows were left: unreadable, locked, or paused.
 
 Examples:

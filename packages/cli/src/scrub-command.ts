@@ -39,10 +39,10 @@ const STEPS: Readonly<Record<ScrubStep, string>> = {
   wal: "write-ahead log",
 };
 
-const STATES: Readonly<Record<Remnant["state"], string>> = {
-  removed: good("removed"),
-  remains: bad("remains"),
-  unknown: caution("yours"),
+const STATES: Readonly<Record<Remnant["state"], (text: string) => string>> = {
+  removed: good,
+  remains: bad,
+  unknown: caution,
 };
 
 function print(name: string, remnants: readonly Remnant[], output: Output): void {
@@ -51,7 +51,11 @@ function print(name: string, remnants: readonly Remnant[], output: Output): void
   output.table([
     ["", "", ""],
     ...remnants.flatMap(({ kind, state, message, fix }) => [
-      [`  ${kind.replace("-", " ")}`, STATES[state], message],
+      [
+        `  ${kind.replace("-", " ")}`,
+        STATES[state](state === "unknown" ? "yours" : state),
+        message,
+      ],
       ...(fix === undefined ? [] : [["", "", dim(fix)]]),
     ]),
   ]);

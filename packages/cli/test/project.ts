@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WriteStream } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { configure, generateRootKey, Keyring } from "@fieldseal/crypto";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
@@ -20,8 +21,10 @@ export interface Result {
 }
 
 export interface Environment {
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
+  /** Within this process: a terminal of so many columns. Defaults to a pipe. */
+  readonly columns?: number;
 }
 
 export interface Project {
@@ -35,7 +38,7 @@ export interface Project {
   write(name: string, content: string): void;
   fieldseal(parameters: readonly string[], environment?: Environment): Promise<Result>;
   /** The same within this process: faster, and one after the other. */
-  run(parameters: readonly string[], environment?: Pick<Environment, "env">): Promise<Result>;
+  run(parameters: readonly string[], environment?: Omit<Environment, "input">): Promise<Result>;
   /** For signals and pipes. */
   start(parameters: readonly string[], environment?: Environment): ChildProcess;
   remove(): Promise<void>;
@@ -81,8 +84,9 @@ export async function createProject(): Promise<Project> {
         };
         execFile(process.execPath, [...NODE, ...parameters], options, end).stdin!.end(input);
       }),
-    run: async (parameters, { env } = {}) => {
-      const result = await runHere(parameters, { folder, env: environmentOf(env) });
+    run: async (parameters, { env, columns } = {}) => {
+      const here = { folder, env: environmentOf(env), columns };
+      const result = await runHere(parameters, here);
       printed.push(result.out, result.err);
       return result;
     },
@@ -98,18 +102,31 @@ export async function createProject(): Promise<Project> {
 /** The command's function, with what it writes caught, and with the environment that a process would have. */
 async function runHere(
   parameters: readonly string[],
-  { folder, env }: { readonly folder: string; readonly env: NodeJS.ProcessEnv },
+  {
+    folder,
+    env,
+    columns,
+  }: {
+    readonly folder: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly columns: number | undefined;
+  },
 ): Promise<Result> {
   const before = { env: process.env, folder: process.cwd() };
   const text = { stdout: "", stderr: "" };
   const writes = (["stdout", "stderr"] as const).map((name) => {
     const stream = process[name];
-    const { write } = stream;
+    const { write, isTTY, columns: width } = stream;
+    // Standard error stays a pipe: a progress bar moves the cursor of a terminal.
+    if (name === "stdout") {
+      const getColorDepth = (): number => WriteStream.prototype.getColorDepth.call(stream);
+      Object.assign(stream, { isTTY: columns !== undefined, columns, getColorDepth });
+    }
     stream.write = (chunk: unknown) => {
       text[name] += String(chunk);
       return true;
     };
-    return () => (stream.write = write);
+    return () => Object.assign(stream, { write, isTTY, columns: width });
   });
   configure({ keyring: undefined }); // read from the environment anew
   process.env = env;

@@ -67,6 +67,8 @@ export interface TableOptions {
   readonly direction?: Direction;
   readonly sources?: Readonly<Record<string, string>>;
   readonly previous?: Readonly<Record<string, ColumnCipher<unknown>>>;
+  /** Text of limited width is refused where it would be written, because a ciphertext may not fit. Defaults to false. */
+  readonly isOnlyRead?: boolean;
 }
 
 /**
@@ -75,7 +77,7 @@ export interface TableOptions {
 export async function describeTable(
   client: ClientBase,
   target: Target,
-  { direction = "encrypt", sources = {}, previous = {} }: TableOptions = {},
+  { direction = "encrypt", sources = {}, previous = {}, isOnlyRead = false }: TableOptions = {},
 ): Promise<Table> {
   const { schema, table, primaryKey, columns } = target;
   const sql = schema === undefined ? quote(table) : `${quote(schema)}.${quote(table)}`;
@@ -94,7 +96,7 @@ export async function describeTable(
     const isWritten = direction === "encrypt" || source === undefined;
     const add = (slot: Slot): number => slots.push(slot) - 1;
     const stored = (name: string, storage: "text" | "binary"): number =>
-      add(storedSlot(target, name, { types, storage, isWritten }));
+      add(storedSlot(target, name, { types, storage, isWritten, isOnlyRead }));
     return {
       column,
       source,
@@ -175,12 +177,17 @@ function storedSlot(
     readonly types: Types;
     readonly storage: "text" | "binary";
     readonly isWritten: boolean;
+    readonly isOnlyRead: boolean;
   },
 ): Slot {
   const type = column.types.get(name) ?? missing(target, name);
   const parameter = column.storage === "binary" ? "bytea" : "text";
+  const isLimited = type.startsWith("character") && parameter === "text";
+  if (isLimited && column.isOnlyRead) {
+    return { name, parameter, select: `t.${quote(name)}::text`, assign: undefined };
+  }
   if (type !== parameter) {
-    const fix = type.startsWith("character")
+    const fix = isLimited
       ? `Widen it first: ALTER TABLE ... ALTER COLUMN ${quote(name)} TYPE text`
       : `Its values cannot be replaced in place: add a column of type ${parameter} for the ciphertext, let the model ` +
         `use it, and name this one in the option sources`;

@@ -46,7 +46,7 @@ export async function verifyColumns(
   const client = await pool.connect();
   try {
     for (const target of groupByTable(columns)) {
-      const table = await describeTable(client, target, { sources });
+      const table = await describeTable(client, target, { sources, isOnlyRead: true });
       findings.push(...(await verifyTable(client, { table, others: columns }, options)));
     }
   } finally {

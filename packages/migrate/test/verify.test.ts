@@ -77,6 +77,16 @@ describe("verifyColumns and the control of runs", () => {
     expect(after).to.deep.include({ plaintext: 0, indexDrift: 0, isStrict: true });
   });
 
+  it("reads columns of limited width, which a run would refuse to write", async () => {
+    await database.query("create table v (id int primary key, a varchar(300))");
+    const limited = column({ table: "v", column: "a", keyring });
+    await database.query("insert into v values (1, $1)", [limited.cipher.seal("x")]);
+    const [finding] = await verifyColumns(pool, [limited]);
+    expect(finding).to.include({ rows: 1, isStrict: true });
+    const error = await migrate(pool, [limited]).catch((reason: MigrationError) => reason);
+    expect(error).to.include({ code: "ERR_MIGRATE_TARGET" });
+  });
+
   it("pauses a run from elsewhere, and cancels it for good", async () => {
     await database.query("insert into t select i, 'v' || i from generate_series(1000, 3000) i");
     let runId = "";

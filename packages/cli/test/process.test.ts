@@ -1,0 +1,220 @@
+// How the command begins and ends: configuration that is wrong, databases that are away, signals, pipes.
+import { once } from "node:events";
+import { generateRootKey, Keyring } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { createProject, json, USERS_CONFIG, type Project } from "./project.ts";
+
+const OTHER_KEY = generateRootKey();
+
+describe("The process of fieldseal", function () {
+  this.timeout(60_000);
+  let project: Project;
+  let run: Project["run"];
+
+  before(async () => {
+    project = await createProject();
+    ({ run } = project);
+    project.write("fieldseal.config.ts", USERS_CONFIG);
+    await project.database.query("create table users (id int primary key, email text)");
+    await project.database.query(
+      "insert into users select i, 'v' from generate_series(1, 20000) i",
+    );
+  });
+  after(() => project.remove());
+
+  /** Configurations, and what is said of each: place and reason, and no stack. */
+  const configurations: readonly [what: string, source: string, said: RegExp][] = [
+    ["broken syntax", "export default {\n {{", /^error {2}\S+\.ts:2: .*\n.*syntax/],
+    [
+      "an enum",
+      "enum A {b}\nexport default {}",
+      /\.ts:1: TypeScript enum is not.*\nfix .*--import tsx/,
+    ],
+    [
+      "a missing file",
+      'import "./nowhere.ts";',
+      /Cannot find module 'nowhere\.ts'.*\nfix .*extension/,
+    ],
+    ["an error of its own", 'throw new Error("boom");', /threw Error: boom \(\S+\.ts:1:7\)/],
+    [
+      "an error in columns",
+      "export default { columns: () => null.x };",
+      /^error {2}columns of the config.*TypeError.*\(\S+:1:\d+\)/,
+    ],
+    ["no export", "export {};", /has no default export/],
+    [
+      "a typing error",
+      "export default { colums: [] };",
+      /unknown option: colums.*\nfix .*columns, sources/,
+    ],
+    ["nothing in it", "export default {};", /neither columns nor a storage/],
+    ["columns of a wrong type", "export default { columns: 5 };", /columns must be an array/],
+    ["columns that are none", "export default { columns: [{}] };", /no encrypted columns/],
+    [
+      "a rejected storage",
+      'export default { columns: [], storage: Promise.reject(new Error("no bucket")) };',
+      /no bucket/,
+    ],
+  ];
+  for (const [i, [what, source, said]] of configurations.entries()) {
+    it(`says of a configuration with ${what} where and why`, async () => {
+      project.write(`wrong${i}.ts`, source);
+      const result = await project.run(["verify", "--config", `wrong${i}.ts`]);
+      expect(result.err).to.match(said);
+      expect(result.code).to.equal(3);
+      expect(result.err.split("\n").length, result.err).to.be.lessThan(4);
+      expect(result.err).not.to.match(/^\s+at /m);
+    });
+  }
+
+  it("ends well although the configuration rejects beside it", async () => {
+    project.write("reject.ts", `${USERS_CONFIG}\nvoid Promise.reject(new Error("aside"));`);
+    const result = await project.fieldseal(["migrate", "status", "--config", "reject.ts"]);
+    expect(result.err).to.equal("error  Error: aside [UNEXPECTED]\n");
+    expect(result.code).to.equal(1);
+  });
+
+  it("ends although the configuration closes nothing", async () => {
+    project.write("open.ts", `${USERS_CONFIG}\nsetInterval(() => {}, 60_000);`);
+    const result = await project.fieldseal(["migrate", "status", "--config", "open.ts"]);
+    expect(result).to.include({ code: 0, out: "No run yet.\n" });
+  });
+
+  /** Databases that cannot be used, by what is changed in the URL. */
+  const databases: readonly [what: string, change: (url: URL) => string, said: RegExp][] = [
+    [
+      "closed port",
+      (url) => `postgres://${url.username}@127.0.0.1:1/x`,
+      /127\.0\.0\.1:1\/x does not answer/,
+    ],
+    ["wrong password", (url) => url.href.replace(url.password, "wrong"), /refused the password/],
+    ["no password", (url) => url.href.replace(`:${url.password}`, ""), /asks for a password/],
+    [
+      "unknown database",
+      (url) => url.href.replace(/[^/]+$/, "nowhere"),
+      /\/nowhere does not exist/,
+    ],
+    ["TLS that it has not", (url) => `${url.href}?sslmode=verify-full`, /offers no TLS/],
+    [
+      "unknown host",
+      () => "postgres://a@nowhere.invalid/x",
+      /could not be looked up|does not exist/,
+    ],
+    ["no URL", () => "nonsense", /The database URL is none/],
+    ["an unusable port", () => "postgres://a@127.0.0.1:99999/x", /The database URL is none/],
+  ];
+  for (const [what, change, said] of databases) {
+    it(`says of a database with ${what} which one and what to do`, async () => {
+      const url = new URL(project.database.url);
+      const result = await run(["verify"], { env: { DATABASE_URL: change(url) } });
+      expect(result.err)
+        .to.match(said)
+        .and.match(/\nfix {4}\S/);
+      expect(result.code).to.equal(3);
+      expect(result.err).not.to.include(url.password);
+      const asJson = await run(["verify", "--json"], { env: { DATABASE_URL: change(url) } });
+      expect(json(asJson)).to.have.nested.property("error.code", "DATABASE");
+      expect(asJson.err).to.equal("");
+    });
+  }
+
+  it("says which table is missing", async () => {
+    project.write("gone.ts", USERS_CONFIG.replaceAll('"users"', '"gone"'));
+    for (const words of [["verify"], ["migrate", "run"], ["migrate", "finalize"]]) {
+      const result = await run([...words, "--config", "gone.ts"]);
+      expect(result, words.join(" ")).to.include({ code: 1 });
+      expect(result.err).to.match(/gone/);
+    }
+  });
+
+  it("reads a .env only when it is named, and lets variables that are set win", async () => {
+    const other = Keyring.fromKey(OTHER_KEY).primary.id;
+    project.write(".env", `ENCRYPTION_KEY=${OTHER_KEY}\n`);
+    const env = { ENCRYPTION_KEY: undefined };
+    const without = await run(["keys", "list"], { env });
+    expect(without).to.include({ code: 3 });
+    expect(without.err).to.include("--dotenv .env");
+    const listed = await run(["--dotenv", ".env", "keys", "list"], { env });
+    expect(listed.out).to.include(other);
+    const set = await run(["--dotenv", ".env", "keys", "list"]);
+    expect(set.out).to.include(project.keyring.primary.id).and.not.include(other);
+    const gone = await run(["--dotenv", "gone.env", "keys", "list"]);
+    expect(gone).to.include({ code: 3 });
+    expect(gone.err).to.include("gone.env cannot be read (ENOENT)");
+  });
+
+  it("tells machines of wrong usage in one document", async () => {
+    for (const [words, said] of [
+      [["verifi"], "unknown command 'verifi' (Did you mean verify?)"],
+      [["verify", "--nope"], "unknown option '--nope'"],
+      [["migrate", "pause"], "missing required argument 'run'"],
+      [["migrate", "pause", "x"], "A number is needed"],
+      [["rotate", "--only", "rows"], "Allowed choices are columns, storage"],
+      [["migrate"], "A command is missing."],
+    ] as const) {
+      const result = await run([...words, "--json"]);
+      expect(result).to.include({ code: 2, err: "" });
+      const { error } = json(result) as { error: { code: string; message: string } };
+      expect(error.code).to.equal("USAGE");
+      expect(error.message).to.include(said);
+      const told = await run(words);
+      expect(told.out).to.equal("");
+      expect(told.code).to.equal(2);
+    }
+    expect((await run(["--version"])).out).to.match(/^\d+\.\d+\.\d+\n$/);
+    const state = await run(["migrate", "cancel", "99", "--ndjson"]);
+    expect(JSON.parse(state.out)).to.deep.include({ type: "error" });
+    expect((await run(["migrate", "cancel", "99"])).err).to.include(
+      "migrate status lists the runs",
+    );
+  });
+
+  it("pauses a run at SIGTERM, says how to go on, and goes on", async () => {
+    const child = project.start([
+      "migrate",
+      "run",
+      "--batch-rows",
+      "100",
+      "--max-rows-per-second",
+      "1000",
+    ]);
+    let [out, err] = ["", ""];
+    child.stdout!.on("data", (part: Buffer) => {
+      out += String(part);
+      if (/: [1-9][\d,]* of 20,000/.test(out)) child.kill("SIGTERM");
+    });
+    child.stderr!.on("data", (part: Buffer) => (err += String(part)));
+    const [code] = (await once(child, "close")) as [number];
+    expect(code, out + err).to.equal(4);
+    expect(err).to.equal("Stopping after the batch at hand.\n");
+    expect(out).to.match(
+      /users: paused, [\d,]+ rows written\nPaused; .*fieldseal migrate resume\n$/,
+    );
+    expect((await run(["migrate", "status"])).out).to.match(/users +paused/);
+    const resumed = await run(["migrate", "resume", "--ndjson"]);
+    expect(resumed).to.include({ code: 0 });
+    const last = JSON.parse(resumed.out.trim().split("\n").at(-1)!) as object;
+    expect(last).to.have.nested.property("runs[0].rowsWritten", 20_000);
+  });
+
+  it("interrupts what only reads with 130, and says that it is not the whole", async () => {
+    const child = project.start(["verify", "--ndjson"]);
+    child.stdout!.once("data", () => child.kill("SIGINT"));
+    let out = "";
+    child.stdout!.on("data", (part: Buffer) => (out += String(part)));
+    const [code] = (await once(child, "close")) as [number];
+    expect(code).to.equal(130);
+    const last = JSON.parse(out.trim().split("\n").at(-1)!) as object;
+    expect(last).to.have.nested.property("error.code", "INTERRUPTED");
+  });
+
+  it("goes on, and keeps its exit code, when nobody reads any more", async () => {
+    for (const words of [["verify"], ["verify", "--ndjson"]]) {
+      const child = project.start(words);
+      child.stdout!.destroy();
+      child.stderr!.destroy();
+      const [code, signal] = (await once(child, "close")) as [number, string | null];
+      expect([code, signal], words.join(" ")).to.deep.equal([0, null]);
+    }
+  });
+});
