@@ -64,17 +64,17 @@ export async function* abortable<T>(
   if (signal === undefined) return yield* source;
   signal.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the signal's reason, whatever it is
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  // Without a reader it would count as unhandled.
-  aborted.catch(() => {});
+  const waiting: { interrupt?: (reason: unknown) => void } = {};
+  const stop = (): void => waiting.interrupt?.(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
   try {
     for (;;) {
-      const next = await Promise.race([iterator.next(), aborted]);
+      // One promise per chunk: a race with a promise that lasts would keep every chunk alive until that one settles.
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        waiting.interrupt = reject;
+        iterator.next().then(resolve, reject);
+      });
+      signal.throwIfAborted();
       if (next.done === true) return;
       yield next.value;
     }

@@ -1,8 +1,10 @@
 // One version of one body in S3, read in ranges under its ETag.
+import { IncomingMessage } from "node:http";
 import { addAbortSignal, type Readable } from "node:stream";
 import type { GetObjectOutput } from "@aws-sdk/client-s3";
 import type { OpenBody } from "./backend.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
+import { release } from "./release.ts";
 import { changed, misbehaving, s3Error, statusOf } from "./s3-errors.ts";
 import { describeObject, type S3Object } from "./s3-object.ts";
 
@@ -160,15 +162,19 @@ async function gather(
   return buffer.subarray(0, at);
 }
 
+/** A piece is valid until the next is asked for. */
 async function* atMost(
   body: Readable,
   lengthBytes: number,
 ): AsyncGenerator<Buffer, void, undefined> {
+  // What Node made for this answer and nobody else has; a client of the user's may give anything.
+  const isOwn = body instanceof IncomingMessage;
   let missing = lengthBytes;
   for await (const chunk of body) {
     const piece = (chunk as Buffer).subarray(0, missing);
     missing -= piece.length;
     if (piece.length > 0) yield piece;
+    if (isOwn) release(piece);
   }
 }
 

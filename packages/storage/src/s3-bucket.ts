@@ -1,6 +1,5 @@
 // One bucket, or what is below a prefix in it: the AWS SDK is loaded and called here, and its errors become ours.
 import type * as Sdk from "@aws-sdk/client-s3";
-import type * as Lib from "@aws-sdk/lib-storage";
 import { ConfigError, StorageError } from "@fieldseal/crypto";
 import { checkKey } from "./object-key.ts";
 import { s3Error } from "./s3-errors.ts";
@@ -15,7 +14,6 @@ const SILENCE_MS = 120_000;
 export interface S3 {
   readonly client: Sdk.S3Client;
   readonly sdk: typeof Sdk;
-  readonly lib: typeof Lib;
   /** Not AWS, so that not every condition of S3 is known to work. */
   readonly isCustomEndpoint: boolean;
 }
@@ -86,22 +84,22 @@ export class S3Bucket {
 }
 
 async function connect(settings: S3Settings): Promise<S3> {
-  const [sdk, lib] = await loadSdk();
+  const sdk = await loadSdk();
   const client = (settings.client as Sdk.S3Client | undefined) ?? makeClient(sdk, settings);
   const { isCustomEndpoint = false } = client.config as { readonly isCustomEndpoint?: boolean };
-  return { client, sdk, lib, isCustomEndpoint };
+  return { client, sdk, isCustomEndpoint };
 }
 
 /** Only here, so that nobody who keeps files on disk needs the SDK. */
-async function loadSdk(): Promise<[typeof Sdk, typeof Lib]> {
+async function loadSdk(): Promise<typeof Sdk> {
   try {
-    return await Promise.all([import("@aws-sdk/client-s3"), import("@aws-sdk/lib-storage")]);
+    return await import("@aws-sdk/client-s3");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code?.endsWith("MODULE_NOT_FOUND") !== true) throw cause;
     throw new ConfigError(
       "ERR_CONFIG_NOT_INSTALLED",
-      "An S3 storage needs the AWS SDK: npm install @aws-sdk/client-s3 @aws-sdk/lib-storage",
+      "An S3 storage needs the AWS SDK: npm install @aws-sdk/client-s3",
       { cause },
     );
   }

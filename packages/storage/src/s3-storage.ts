@@ -5,7 +5,7 @@ import { S3Bucket } from "./s3-bucket.ts";
 import { checkS3Options, type S3StorageOptions } from "./s3-options.ts";
 
 /**
- * Encrypted objects in S3. Needs `@aws-sdk/client-s3` and `@aws-sdk/lib-storage`, which are loaded with the first call.
+ * Encrypted objects in S3. Needs `@aws-sdk/client-s3`, which is loaded with the first call.
  *
  * @example
  * ```ts

@@ -1,17 +1,22 @@
-// One object written through lib-storage's Upload: in one request, or in parts that appear as one object.
-import { Readable } from "node:stream";
-import type { PutObjectCommandInput, S3Client } from "@aws-sdk/client-s3";
+// One object written: in one request, or in parts that appear as one object. Not with lib-storage's Upload: that makes
+// new memory for every part, some 60 MB of which wait to be collected, and cannot be interrupted in a request.
+import type {
+  CompletedPart,
+  CompleteMultipartUploadCommandOutput,
+  PutObjectCommandInput,
+} from "@aws-sdk/client-s3";
 import { StorageError } from "@fieldseal/crypto";
+import { PartFiller } from "./part-filler.ts";
 import { abortable } from "./put-source.ts";
 import type { S3 } from "./s3-bucket.ts";
 import { statusOf } from "./s3-errors.ts";
 
 const MIB: number = 1024 * 1024;
-/** Also the largest object that is written in one request. */
+/** Also the largest object that is written in one request. S3 takes no parts below 5 MiB. */
 const PART_BYTES: number = 8 * MIB;
 /** Of S3. */
 const MAX_PARTS = 10_000;
-/** Parts on their way at once; memory is about three times as much. */
+/** Parts on their way at once. Memory is as much, because their buffers are used again. */
 const PARTS_AT_ONCE = 3;
 
 export interface UploadRequest {
@@ -54,122 +59,176 @@ export function partBytesFor(bodyBytes: number | undefined): number {
  * @throws {@link StorageError} `ERR_STORAGE_SOURCE` when a source without a `size` is longer than 10 000 parts
  */
 export async function upload(s3: S3, request: UploadRequest): Promise<Uploaded> {
-  const run = new RunningUpload(s3, request);
+  const { body, bodyBytes, signal } = request;
+  const failing = new AbortController();
+  const stop = signal === undefined ? failing.signal : AbortSignal.any([failing.signal, signal]);
+  const filler = new PartFiller(abortable(body, stop));
+  const partBytes = partBytesFor(bodyBytes);
   try {
-    return await run.done();
-  } catch (error) {
-    await run.abandon();
-    throw run.causeOf(error);
+    const first = Buffer.allocUnsafeSlow(Math.min(partBytes, bodyBytes ?? partBytes));
+    const length = await filler.fill(first);
+    if (await filler.isAtEnd()) return await putWhole(s3, request, first.subarray(0, length));
+    return await new PartsUpload(s3, request, { filler, failing, stop }).run(first);
+  } finally {
+    await filler.leave();
   }
 }
 
-/** What Upload lacks: it goes on with the other parts when one failed, and cannot be interrupted in a request. */
-class RunningUpload {
+async function putWhole(s3: S3, request: UploadRequest, Body: Buffer): Promise<Uploaded> {
+  request.signal?.throwIfAborted();
+  const input = { ...request.params, Body };
+  const { ETag: etag = "" } = await sendConditional(request, input.IfMatch, (IfMatch) =>
+    s3.client.send(new s3.sdk.PutObjectCommand({ ...input, ...(IfMatch && { IfMatch }) })),
+  );
+  return { etag, inParts: false };
+}
+
+/**
+ * The requests that make an object appear; they are not interrupted, because whether they did could not be told
+ * afterwards. Ceph 16 compares the ETag of If-Match without the quotes that belong to it (RFC 9110 section 13.1.1).
+ */
+async function sendConditional<Output>(
+  { currentEtag }: UploadRequest,
+  etag: string | undefined,
+  send: (etag: string | undefined) => Promise<Output>,
+): Promise<Output> {
+  try {
+    try {
+      return await send(etag);
+    } catch (error) {
+      if (etag === undefined || statusOf(error) !== 412) throw error;
+      if ((await currentEtag()) !== etag) throw error;
+      return await send(etag.replaceAll('"', ""));
+    }
+  } catch (error) {
+    throw new StoreFailure(error);
+  }
+}
+
+interface UploadControl {
+  readonly filler: PartFiller;
+  /** Aborted when a part has failed, with that as its reason. */
+  readonly failing: AbortController;
+  /** That, or the caller's signal. */
+  readonly stop: AbortSignal;
+}
+
+class PartsUpload {
   readonly #s3: S3;
   readonly #request: UploadRequest;
-  readonly #partBytes: number;
-  /** Aborts when a part or the source has failed; its reason is the first failure. */
-  readonly #failing: AbortController = new AbortController();
-  readonly #stop: AbortSignal;
+  readonly #control: UploadControl;
+  readonly #target: { readonly Bucket: string; readonly Key: string };
+  readonly #parts: CompletedPart[] = [];
+  readonly #free: Buffer[] = [];
+  readonly #sending: Set<Promise<void>> = new Set();
   #uploadId: string | undefined;
 
-  constructor(s3: S3, request: UploadRequest) {
+  constructor(s3: S3, request: UploadRequest, control: UploadControl) {
     this.#s3 = s3;
     this.#request = request;
-    this.#partBytes = partBytesFor(request.bodyBytes);
-    const { signal } = this.#failing;
-    this.#stop = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal]);
+    this.#control = control;
+    const { Bucket, Key } = request.params;
+    this.#target = { Bucket, Key };
   }
 
-  async done(): Promise<Uploaded> {
-    const { lib } = this.#s3;
-    // Of high-water mark 1: a piece is taken when it is needed, as it is.
-    const Body = Readable.from(this.#pieces(), { highWaterMark: 1 });
-    const uploading = new lib.Upload({
-      client: this.#interruptible(),
-      params: { ...this.#request.params, Body },
-      partSize: this.#partBytes,
-      queueSize: PARTS_AT_ONCE,
-      // It does not say whether it could abort; abandon() does it.
-      leavePartsOnError: true,
-    });
-    const { ETag: etag = "" } = await uploading.done();
-    return { etag, inParts: this.#uploadId !== undefined };
+  /** The first part comes filled. */
+  async run(first: Buffer): Promise<Uploaded> {
+    const { stop } = this.#control;
+    try {
+      await this.#create();
+      await this.#sendAll(first);
+      await this.#request.beforeCompletion();
+      stop.throwIfAborted();
+      return { etag: (await this.#complete()).ETag ?? "", inParts: true };
+    } catch (error) {
+      // What came first: a part that failed, or an abort, made everything else stop.
+      const cause: unknown = stop.aborted ? stop.reason : error;
+      await this.#abandon(cause);
+      throw cause;
+    }
+  }
+
+  async #create(): Promise<void> {
+    const { client, sdk } = this.#s3;
+    // S3 refuses parts with checksums, which the SDK adds where it is not told otherwise, unless they were announced.
+    const calculation = await client.config.requestChecksumCalculation();
+    const { IfMatch: _, IfNoneMatch: __, ...described } = this.#request.params;
+    const announced = calculation === "WHEN_SUPPORTED" && { ChecksumAlgorithm: "CRC32" as const };
+    const command = new sdk.CreateMultipartUploadCommand({ ...described, ...announced });
+    this.#uploadId = (await this.#store(() => client.send(command))).UploadId;
+  }
+
+  async #sendAll(first: Buffer): Promise<void> {
+    const { filler, stop } = this.#control;
+    let part = first;
+    for (let number = 1; ; number++) {
+      if (number > MAX_PARTS) throw this.#tooLong(first.length);
+      const sending = this.#sendPart(number, part).finally(() => this.#sending.delete(sending));
+      this.#sending.add(sending);
+      if (await filler.isAtEnd()) break;
+      if (this.#sending.size === PARTS_AT_ONCE) await Promise.race(this.#sending);
+      const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(first.length);
+      part = buffer.subarray(0, await filler.fill(buffer));
+    }
+    await Promise.all(this.#sending);
+    stop.throwIfAborted();
+  }
+
+  /** Does not reject: a failure stops everything, the source too. */
+  async #sendPart(PartNumber: number, Body: Buffer): Promise<void> {
+    const { client, sdk } = this.#s3;
+    const { stop, failing } = this.#control;
+    const part = { ...this.#target, UploadId: this.#uploadId, PartNumber, Body };
+    try {
+      const output = await client.send(new sdk.UploadPartCommand(part), { abortSignal: stop });
+      const { ETag, ChecksumCRC32 } = output;
+      this.#parts.push({ PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
+      this.#free.push(Buffer.from(Body.buffer));
+    } catch (error) {
+      failing.abort(new StoreFailure(error));
+    }
+  }
+
+  async #complete(): Promise<CompleteMultipartUploadCommandOutput> {
+    const { client, sdk } = this.#s3;
+    const { IfMatch: etag, IfNoneMatch } = this.#request.params;
+    const input = {
+      ...this.#target,
+      ...(IfNoneMatch && { IfNoneMatch }),
+      UploadId: this.#uploadId,
+      MultipartUpload: {
+        Parts: this.#parts.toSorted((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0)),
+      },
+    };
+    return sendConditional(this.#request, etag, (IfMatch) =>
+      client.send(
+        new sdk.CompleteMultipartUploadCommand({ ...input, ...(IfMatch && { IfMatch }) }),
+      ),
+    );
   }
 
   /** Removes the parts. Their failure must not hide why there is something to remove. */
-  async abandon(): Promise<void> {
-    if (this.#uploadId === undefined) return;
+  async #abandon(cause: unknown): Promise<void> {
     const { client, sdk } = this.#s3;
-    const upload = { Bucket: this.#request.params.Bucket, Key: this.#request.params.Key };
-    const command = new sdk.AbortMultipartUploadCommand({ ...upload, UploadId: this.#uploadId });
-    await client.send(command).catch(() => {});
+    this.#control.failing.abort(cause);
+    // A part that arrives after them would stay.
+    await Promise.all(this.#sending);
+    if (this.#uploadId === undefined) return;
+    const upload = { ...this.#target, UploadId: this.#uploadId };
+    await client.send(new sdk.AbortMultipartUploadCommand(upload)).catch(() => {});
   }
 
-  /** What came first: an abort, else the failure that made all others stop. */
-  causeOf(error: unknown): unknown {
-    const { signal } = this.#request;
-    if (signal?.aborted === true) return signal.reason;
-    return this.#failing.signal.aborted ? this.#failing.signal.reason : error;
-  }
-
-  async *#pieces(): AsyncGenerator<Buffer, void, undefined> {
-    let bytes = 0;
+  async #store<T>(send: () => Promise<T>): Promise<T> {
     try {
-      for await (const piece of abortable(this.#request.body, this.#stop)) {
-        bytes += piece.length;
-        if (bytes > this.#partBytes * MAX_PARTS) throw this.#tooLong();
-        yield Buffer.from(piece);
-      }
+      return await send();
     } catch (error) {
-      this.#failing.abort(error);
-      throw error;
+      throw new StoreFailure(error);
     }
   }
 
-  /** The client, which remembers the upload and stops all parts when one fails. */
-  #interruptible(): S3Client {
-    const { client } = this.#s3;
-    const send = async (command: Parameters<S3Client["send"]>[0]): Promise<unknown> => {
-      const { signal, beforeCompletion } = this.#request;
-      if ("MultipartUpload" in command.input) await beforeCompletion();
-      signal?.throwIfAborted();
-      try {
-        // Not the requests that make an object appear: whether they did could not be told afterwards.
-        const isPart = "PartNumber" in command.input;
-        const output = await this.#send(command, isPart ? this.#stop : undefined);
-        if ("UploadId" in output && typeof output.UploadId === "string")
-          this.#uploadId ??= output.UploadId;
-        return output;
-      } catch (error) {
-        this.#failing.abort(new StoreFailure(error));
-        throw error;
-      }
-    };
-    return Object.create(client, { send: { value: send } }) as S3Client;
-  }
-
-  /** Ceph 16 compares the ETag of If-Match without the quotes that belong to it (RFC 9110 section 13.1.1). */
-  async #send(
-    command: Parameters<S3Client["send"]>[0],
-    abortSignal: AbortSignal | undefined,
-  ): Promise<object> {
-    const { client } = this.#s3;
-    const input = command.input as { IfMatch?: string };
-    try {
-      return await client.send(command, { ...(abortSignal && { abortSignal }) });
-    } catch (error) {
-      const quoted = input.IfMatch;
-      if (quoted === undefined || statusOf(error) !== 412) throw error;
-      if ((await this.#request.currentEtag()) !== quoted) throw error;
-      input.IfMatch = quoted.replaceAll('"', "");
-      return client.send(command);
-    }
-  }
-
-  #tooLong(): StorageError {
+  #tooLong(partBytes: number): StorageError {
     const { key } = this.#request;
-    const gibibytes = Math.floor((this.#partBytes * MAX_PARTS) / (1024 * MIB));
+    const gibibytes = Math.floor((partBytes * MAX_PARTS) / (1024 * MIB));
     return new StorageError(
       "ERR_STORAGE_SOURCE",
       `put of "${key}" got more than ${gibibytes} GiB from a source of unknown length. Announce its size.`,

@@ -1,14 +1,18 @@
-// Run by memory.test.ts in a process of its own: a large object through put, get and ranges. Prints the peak RSS.
+// Run by memory.test.ts in a process of its own: a large object through put, get and ranges of the storage that the
+// environment describes. Prints the peak RSS.
 // JavaScript, because stripping types would take 30 MB of what is measured.
 import { readFileSync } from "node:fs";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
-import { EncryptedLocalStorage } from "@fieldseal/storage";
+import { createEncryptedStorage } from "@fieldseal/storage";
 
 const MIB = 1024 * 1024;
-const [folder = "", mebibytes = "1024"] = process.argv.slice(2);
+const [mebibytes = "1024", ranges = "600"] = process.argv.slice(2);
 const chunks = Number(mebibytes);
 
-/** Each MiB begins with its number, so that what comes back can be checked at little cost. */
+/**
+ * Each MiB begins with its number, so that what comes back can be checked at little cost. One chunk serves all: it is the
+ * memory of the storage that is measured, not what a program leaves to the garbage collector.
+ */
 async function* source() {
   const chunk = Buffer.alloc(MIB, "x");
   for (let i = 0; i < chunks; i++) {
@@ -21,14 +25,12 @@ function check(isRight, what) {
   if (!isRight) throw new Error(`Wrong content: ${what}`);
 }
 
-const storage = new EncryptedLocalStorage({
-  path: folder,
-  keyring: Keyring.fromKey(generateRootKey()),
-  durability: "none",
-});
-await storage.put("large", source());
+const keyring = Keyring.fromKey(generateRootKey());
+const storage = await createEncryptedStorage(process.env, { keyring });
+const { signal } = new AbortController();
+await storage.put("large", source(), { signal, onProgress: () => {} });
 
-const { stream, info } = await storage.get("large");
+const { stream, info } = await storage.get("large", { signal });
 check(info.size === chunks * MIB, "size");
 let at = 0;
 for await (const piece of stream) {
@@ -42,7 +44,7 @@ check(at === info.size, "length");
 
 const object = await storage.open("large");
 const reused = Buffer.alloc(MIB);
-for (let i = 0; i < 600; i++) {
+for (let i = 0; i < Number(ranges); i++) {
   const number = 1 + Math.floor(Math.random() * (chunks - 1));
   const [bytes, numberAt] = await oneRange(i % 3, number * MIB);
   check(bytes.readUInt32BE(numberAt) === number, "range");

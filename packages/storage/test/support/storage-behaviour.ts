@@ -146,6 +146,27 @@ export function describeStorage(makeHarness: () => Promise<StorageHarness>): voi
       expect(progress).to.deep.equal([400, 800, 1000]);
     });
 
+    it("keeps no chunk that it has taken, with an abort signal or without", async () => {
+      for (const signal of [undefined, new AbortController().signal]) {
+        const chunks: WeakRef<Buffer>[] = [];
+        let alive = 0;
+        async function* source(): AsyncGenerator<Buffer> {
+          for (let i = 0; i < 300; i++) {
+            const chunk = Buffer.allocUnsafeSlow(16_384);
+            chunks.push(new WeakRef(chunk));
+            yield chunk;
+          }
+          // A WeakRef that was just made holds its target until the running task ends.
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          globalThis.gc?.();
+          alive = chunks.filter((chunk) => chunk.deref() !== undefined).length;
+        }
+        await storage.put("k", source(), { ...(signal && { signal }) });
+        expect(chunks).to.have.length(300);
+        expect(alive).to.be.lessThan(5);
+      }
+    });
+
     it("with ifAbsent lets one of eight racing puts win, and never replaces", async () => {
       const results = await Promise.allSettled(
         Array.from({ length: 8 }, (_, i) =>
