@@ -14,6 +14,7 @@ const FILES = [
   "envelope.ts",
   "envelope-sealer.ts",
   "envelope-opener.ts",
+  "stored-form.ts",
   "keyring.ts",
   "key.ts",
   "suites/cbc-hmac.ts",

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { TestDatabase } from "./postgres.ts";
+import { skip } from "./skip.ts";
 
 /** The byte strings under which text could stand somewhere, by encoding. */
 export function encodingsOf(marker: string): ReadonlyMap<string, Buffer> {
@@ -25,8 +26,15 @@ export function encodingsOf(marker: string): ReadonlyMap<string, Buffer> {
   return encodings;
 }
 
+/** Skips a test that searches the server, where only the database's tables can be reached. */
+export function skipUnlessSearchable(context: Mocha.Context, database: TestDatabase): void {
+  if (database.dataDirectory === undefined)
+    skip(context, "log, statistics and files of the server of DATABASE_URL are out of reach");
+}
+
 /** Makes the server log all it can: every statement, with parameters, also of errors. */
 export async function logEverything(database: TestDatabase): Promise<void> {
+  if (database.dataDirectory === undefined) return; // nobody could read it here
   const settings = {
     log_statement: "all",
     log_parameter_max_length: "-1",
@@ -40,14 +48,15 @@ export async function logEverything(database: TestDatabase): Promise<void> {
   await database.query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
 }
 
-/** Where a marker is found, as "place (encoding)"; empty when nowhere. */
+/** Where a marker is found, as "place (encoding)"; empty when nowhere. Of a server of DATABASE_URL only its statistics are seen. */
 export async function findInServer(database: TestDatabase, marker: string): Promise<string[]> {
+  const isOurs = database.dataDirectory !== undefined;
   const statistics = await database.query(
-    `SELECT query AS text FROM pg_stat_statements
-     UNION ALL SELECT most_common_vals::text || coalesce(histogram_bounds::text, '') FROM pg_stats
+    `${isOurs ? "SELECT query AS text FROM pg_stat_statements UNION ALL" : ""}
+     SELECT most_common_vals::text || coalesce(histogram_bounds::text, '') AS text FROM pg_stats
      UNION ALL SELECT query FROM pg_stat_activity WHERE pid <> pg_backend_pid()`,
   );
-  await database.query("CHECKPOINT");
+  if (isOurs) await database.query("CHECKPOINT");
   const hits = [
     ...findIn("the server's log", Buffer.from(await database.completeServerLog()), marker),
     ...findIn(

@@ -186,10 +186,8 @@ export class ColumnCipher<T> {
 
   /** The blind-index token to store with this value. */
   indexToken(value: T): string {
-    return this.#requireIndex().token(
-      this.codec.encode(value, this.label),
-      this.#bind().keyring.primary,
-    );
+    const index = this.#requireIndex();
+    return index.token(this.codec.encode(value, this.label), this.#bind().keyring.primary);
   }
 
   /** The tokens under which this value may be indexed, one per live key, primary first. */
@@ -232,16 +230,9 @@ export class ColumnCipher<T> {
     let sealer = bound.sealers.get(key);
     if (sealer === undefined) {
       const suite = this.suite as SuiteName;
-      const { content } = this.codec;
-      const { pad } = this.options;
-      sealer = new EnvelopeSealer({
-        suite,
-        key,
-        context: this.context,
-        content,
-        pad,
-        storage: this.storage,
-      });
+      const { context, storage, codec, options } = this;
+      const form = { content: codec.content, pad: options.pad, storage };
+      sealer = new EnvelopeSealer({ suite, key, context, ...form });
       bound.sealers.set(key, sealer);
     }
     return sealer;

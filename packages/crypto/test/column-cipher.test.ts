@@ -246,3 +246,16 @@ describe("a column without a keyring of its own", () => {
     expect(Keyring.fromKey(generateRootKey()).keys).to.have.length(1);
   });
 });
+
+describe("reading a stored plaintext for a migration", () => {
+  it("gives the value, whatever the column accepts otherwise", () => {
+    expect(textColumn(newKeyring()).readPlaintext("ada")).to.equal("ada");
+    expect(columnOf(jsonCodec, newKeyring()).readPlaintext('{"a":1}')).to.deep.equal({ a: 1 });
+  });
+
+  it("refuses what is no value of the column's type, and does not show it", () => {
+    const error = thrownBy(() => columnOf(jsonCodec, newKeyring()).readPlaintext("{secret"));
+    expect(error).to.be.instanceOf(DecryptError).and.include({ code: "ERR_DECRYPT_CONTENT" });
+    expect(error.message).to.include("User.email").and.to.not.include("secret");
+  });
+});
