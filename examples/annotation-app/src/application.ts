@@ -4,6 +4,7 @@ import { createServer as createProbe } from "node:net";
 import type { EncryptedStorage } from "@fieldseal/storage";
 import type { FastifyInstance } from "fastify";
 import { ActivityLog } from "./annotate/activity-log.ts";
+import { RecentLooks } from "./annotate/recent-looks.ts";
 import { RetryQueue } from "./annotate/retry-queue.ts";
 import { annotateRoutes } from "./annotate/routes.ts";
 import type { Configuration, Service } from "./config/configuration.ts";
@@ -127,11 +128,12 @@ async function addServices(
   parts: ServiceParts,
   undo: Undo,
 ): Promise<void> {
-  const { configuration, database, storage } = parts;
+  const { configuration } = parts;
+  const looks = new RecentLooks();
   const runs = (service: Service): boolean => configuration.services.includes(service);
   if (runs("ingest")) await addIngest(server, parts, undo);
-  if (runs("annotate")) annotateRoutes(server, parts);
-  if (runs("media")) mediaRoutes(server, { database, storage });
+  if (runs("annotate")) annotateRoutes(server, { ...parts, looks });
+  if (runs("media")) mediaRoutes(server, { ...parts, looks });
   if (runs("console")) await addConsole(server, parts, undo);
 }
 

@@ -1,5 +1,6 @@
 // COCO detection files: https://cocodataset.org/#format-data. Boxes are [x, y, width, height] in pixels.
 import { z } from "zod";
+import { nameText, plainText } from "../http/plain-text.ts";
 
 export interface ExportedFrame {
   readonly id: string;
@@ -54,7 +55,7 @@ const id = z.union([z.number(), z.string()]);
 
 /** What an import reads of a file; the rest may be there. */
 export const CocoFile = z.object({
-  images: z.array(z.object({ id, file_name: z.string().max(500) })).max(100_000),
+  images: z.array(z.object({ id, file_name: plainText(500) })).max(100_000),
   annotations: z
     .array(
       z.object({
@@ -65,7 +66,7 @@ export const CocoFile = z.object({
       }),
     )
     .max(1_000_000),
-  categories: z.array(z.object({ id, name: z.string().trim().min(1).max(64) })).max(10_000),
+  categories: z.array(z.object({ id, name: nameText(64) })).max(10_000),
 });
 
 export type CocoInput = z.infer<typeof CocoFile>;
@@ -75,16 +76,17 @@ export interface ImportedFrame {
   readonly boxes: readonly ExportedBox[];
 }
 
-/** The boxes by file. @throws the name of what an annotation points to and the file lacks */
+/** The boxes by file, each file once. Boxes of a category or an image that the file lacks are left out. */
 export function fromCoco({ images, annotations, categories }: CocoInput): ImportedFrame[] {
   const names = new Map(categories.map(({ id, name }) => [id, name]));
-  const byImage = Map.groupBy(annotations, ({ image_id: imageId }) => imageId);
-  return images.map(({ id, file_name: fileName }) => ({
-    fileName,
-    boxes: (byImage.get(id) ?? []).flatMap(({ bbox, category_id: categoryId, score }) => {
-      const label = names.get(categoryId);
-      const [x, y, width, height] = bbox;
-      return label === undefined ? [] : [{ x, y, width, height, label, confidence: score ?? null }];
-    }),
-  }));
+  const fileNames = new Map(images.map(({ id, file_name: fileName }) => [id, fileName]));
+  const boxes = new Map<string, ExportedBox[]>(images.map((image) => [image.file_name, []]));
+  for (const { image_id: imageId, category_id: categoryId, bbox, score } of annotations) {
+    const [x, y, width, height] = bbox;
+    const label = names.get(categoryId);
+    if (label === undefined) continue;
+    const box = { x, y, width, height, label, confidence: score ?? null };
+    boxes.get(fileNames.get(imageId) ?? "")?.push(box);
+  }
+  return [...boxes].map(([fileName, found]) => ({ fileName, boxes: found }));
 }

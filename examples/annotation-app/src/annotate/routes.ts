@@ -6,6 +6,7 @@ import { userOf } from "../http/guard.ts";
 import type { ActivityLog } from "./activity-log.ts";
 import { CocoFile, toCoco } from "./coco.ts";
 import { readFrame } from "./frame-detail.ts";
+import type { RecentLooks } from "./recent-looks.ts";
 import { SaveRequest, saveFrame } from "./save-frame.ts";
 import { type Exported, importCoco, readForExport } from "./transfer.ts";
 import { toYoloZip } from "./yolo.ts";
@@ -16,6 +17,7 @@ const PageQuery = z.object({ before: z.coerce.number().int().positive().optional
 export interface AnnotateOptions {
   readonly database: Database;
   readonly activity: ActivityLog;
+  readonly looks: RecentLooks;
 }
 
 export function annotateRoutes(server: FastifyInstance, options: AnnotateOptions): void {
@@ -24,10 +26,13 @@ export function annotateRoutes(server: FastifyInstance, options: AnnotateOptions
   server.get("/api/activity", ({ query }) => options.activity.page(PageQuery.parse(query).before));
 }
 
-function frameRoutes(server: FastifyInstance, { database, activity }: AnnotateOptions): void {
+function frameRoutes(server: FastifyInstance, options: AnnotateOptions): void {
+  const { database, activity, looks } = options;
   server.get("/api/frames/:id", async (request) => {
     const frame = await readFrame(database, Id.parse(request.params).id);
-    await activity.append(userOf(request), "frame.open", frame.name);
+    const user = userOf(request);
+    looks.isNew(user, frame.id); // its picture, which comes next, is of this look
+    await activity.append(user, "frame.open", frame.name);
     return frame;
   });
 

@@ -5,10 +5,14 @@ import type { AnnotationBox, SaveConflict, SavedFrame } from "../../web/src/data
 import type { Database } from "../database/database.ts";
 import type { AnnotationExampleRow, Detection, FrameReviewRow } from "../database/models.ts";
 import { notFound, Problem } from "../http/problem.ts";
+import { nameText, plainText } from "../http/plain-text.ts";
 import { boxOf, readFrame } from "./frame-detail.ts";
-import { addLabels } from "./labels.ts";
+import { spellAsKnown } from "./labels.ts";
 
 const pixels = z.number().int().min(0).max(100_000);
+
+/** In one frame. */
+export const MAX_BOXES = 2000;
 
 export const Box = z.object({
   id: z.uuid(),
@@ -16,15 +20,15 @@ export const Box = z.object({
   y: pixels,
   width: pixels.min(1),
   height: pixels.min(1),
-  label: z.string().trim().min(1).max(64),
-  note: z.string().max(2000).nullable(),
+  label: nameText(64),
+  note: plainText(2000).nullable(),
   confidence: z.number().min(0).max(1).nullable(),
 });
 
 export const SaveRequest = z.object({
   version: z.number().int().min(0),
   isReviewed: z.boolean(),
-  boxes: z.array(Box).max(2000),
+  boxes: z.array(Box).max(MAX_BOXES),
 });
 
 export type SaveInput = z.infer<typeof SaveRequest>;
@@ -44,7 +48,8 @@ export async function saveFrame(
   const result = await sequelize.transaction(async (transaction) => {
     const review = await lockReview(database, frameId, transaction);
     if (review.version !== input.version) return undefined;
-    const changes = await writeBoxes(database, frameId, input.boxes, transaction);
+    const boxes = await spellAsKnown(database, input.boxes, transaction);
+    const changes = await writeBoxes(database, frameId, boxes, transaction);
     const version = review.version + 1;
     await database.models.FrameReview.update(
       { version, isReviewed: input.isReviewed, savedBy: user, savedAt: new Date() },
@@ -53,7 +58,6 @@ export async function saveFrame(
     return { version, summary: summaryOf(changes, review.isReviewed, input.isReviewed) };
   });
   if (!result) return { kind: "conflict", conflict: await conflictOf(database, frameId) };
-  await addLabels(database, new Set(input.boxes.map(({ label }) => label)));
   return { kind: "saved", saved: { version: result.version }, summary: result.summary };
 }
 

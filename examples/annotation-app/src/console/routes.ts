@@ -10,7 +10,7 @@ import { userOf } from "../http/guard.ts";
 import { Problem } from "../http/problem.ts";
 import { readKeyUse } from "./key-use.ts";
 import type { Rotation } from "./rotation.ts";
-import { flipByte, listRows, listTables, swap } from "./stored-rows.ts";
+import { type CellReference, flipByte, listRows, listTables, swap } from "./stored-rows.ts";
 
 export interface ConsoleOptions {
   readonly database: Database;
@@ -46,8 +46,19 @@ function databaseRoutes(server: FastifyInstance, { database, activity }: Console
     await activity.append(userOf(request), "database.look", `${table}: ${rows.length} rows`);
     return rows;
   });
-  server.post("/api/database/flip-byte", ({ body }) => flipByte(database, Cell.parse(body)));
-  server.post("/api/database/swap", ({ body }) => swap(database, Swap.parse(body)));
+  const placeOf = ({ table, column, id }: CellReference): string => `${table}.${column} of ${id}`;
+  server.post("/api/database/flip-byte", async (request) => {
+    const cell = Cell.parse(request.body);
+    const result = await flipByte(database, cell);
+    await activity.append(userOf(request), "database.flip", placeOf(cell));
+    return result;
+  });
+  server.post("/api/database/swap", async (request) => {
+    const cell = Swap.parse(request.body);
+    const result = await swap(database, cell);
+    await activity.append(userOf(request), "database.swap", `${placeOf(cell)} and ${cell.otherId}`);
+    return result;
+  });
 }
 
 function keyRoutes(server: FastifyInstance, options: ConsoleOptions): void {

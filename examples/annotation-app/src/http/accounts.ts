@@ -35,6 +35,10 @@ export async function hasAccounts({ Account }: Models): Promise<boolean> {
   return (await Account.count()) > 0;
 }
 
+export async function isAccount({ Account }: Models, name: string): Promise<boolean> {
+  return (await Account.count({ where: { name } })) > 0;
+}
+
 /** The account whose name and password these are. An unknown name takes as long as a wrong password. */
 export async function authenticate(
   { Account }: Models,

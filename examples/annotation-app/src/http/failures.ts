@@ -51,6 +51,11 @@ function unreadable(error: EncryptionError): Problem {
 export function describe(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { kind: typeof error };
   const { code, table, column } = error as unknown as Readonly<Record<string, unknown>>;
-  const stack = error.stack?.split("\n").filter((line) => line.trimStart().startsWith("at "));
+  // Cut off behind the message, which may have lines that look like frames.
+  const end = (error.stack ?? "").lastIndexOf(error.message) + error.message.length;
+  const stack = error.stack
+    ?.slice(end)
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line));
   return { kind: error.name, code, table, column, stack };
 }

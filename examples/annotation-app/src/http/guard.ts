@@ -29,13 +29,18 @@ export function guard(server: FastifyInstance, options: GuardOptions): void {
   server.decorateRequest("visitor");
   server.addHook("onRequest", async (request, reply) => {
     refuseForeignHost(request, publicHosts);
-    if (!request.url.startsWith("/api/")) return;
+    if (!isOfApi(request)) return;
     const cookie = request.cookies[cookieName(options)];
     request.visitor = await sessions.visitorOf(cookie);
     if (cookie !== request.visitor.token) setVisitor(request, reply, request.visitor, options);
     if (request.method !== "GET" && request.method !== "HEAD") refuseCrossSite(request);
     refuseRole(request);
   });
+}
+
+/** By the route that was found, never by the address: "/%61pi/frames" is an address of the same route. */
+export function isOfApi({ routeOptions }: FastifyRequest): boolean {
+  return routeOptions.url?.startsWith("/api/") === true;
 }
 
 /** Puts the visitor into the cookie, after signing in and out. */
@@ -62,7 +67,8 @@ function cookieName({ isProduction }: GuardOptions): string {
 
 /** A foreign name that points to this machine (DNS rebinding) would make a foreign page same-origin. */
 function refuseForeignHost(request: FastifyRequest, publicHosts: ReadonlySet<string>): void {
-  const isKnown = LOCAL_NAMES.has(nameOf(request.host)) || publicHosts.has(request.host);
+  const { host = "" } = request.headers;
+  const isKnown = LOCAL_NAMES.has(nameOf(host)) || publicHosts.has(host);
   if (isKnown) return;
   throw new Problem(
     421,

@@ -5,7 +5,7 @@ import cookie from "@fastify/cookie";
 import { fastify, type FastifyInstance } from "fastify";
 import type { Configuration } from "../config/configuration.ts";
 import { answerFailures } from "./failures.ts";
-import { guard, type GuardOptions } from "./guard.ts";
+import { guard, type GuardOptions, isOfApi } from "./guard.ts";
 
 /** Nothing inline, nothing from elsewhere, no frame around it. */
 const POLICY = [
@@ -49,7 +49,7 @@ export async function createServer(
   });
   server.addHook("onRequest", async (request, reply) => {
     void reply.headers(HEADERS);
-    if (request.url.startsWith("/api/")) void reply.header("Cache-Control", "no-store");
+    if (isOfApi(request)) void reply.header("Cache-Control", "no-store");
     if (configuration.isProduction) {
       void reply.header("Strict-Transport-Security", "max-age=31536000");
     }

@@ -2,13 +2,15 @@ import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { Models } from "../database/models.ts";
 import type { Session } from "../../web/src/data/contract.ts";
-import { authenticate, DEMO_ACCOUNTS } from "./accounts.ts";
+import { authenticate, DEMO_ACCOUNTS, isAccount } from "./accounts.ts";
+import { describe } from "./failures.ts";
 import { type GuardOptions, setVisitor } from "./guard.ts";
+import { plainText } from "./plain-text.ts";
 import { Problem } from "./problem.ts";
 import { csrfTokenOf, type Visitor } from "./sessions.ts";
 import { SignInLimit } from "./sign-in-limit.ts";
 
-const Credentials = z.object({ name: z.string().max(200), password: z.string().max(1000) });
+const Credentials = z.object({ name: plainText(200), password: plainText(1000) });
 
 export interface SessionRouteOptions extends GuardOptions {
   readonly models: Models;
@@ -23,19 +25,23 @@ export function sessionRoutes(server: FastifyInstance, options: SessionRouteOpti
     csrfToken: csrfTokenOf(visitor),
     demoAccounts: isProduction ? [] : DEMO_ACCOUNTS,
   });
+  const recordRefusal = async (name: string): Promise<void> => {
+    if (await isAccount(models, name)) await record(name, "session.refused", "Wrong password");
+  };
   const config = { needs: "nobody" } as const;
 
   server.get("/api/session", { config }, ({ visitor }) => answer(visitor));
 
   server.post("/api/session", { config }, async (request, reply) => {
     const { name, password } = Credentials.parse(request.body);
-    limit.check(name);
-    const account = await authenticate(models, name, password);
+    const account = await limit.limit(name, () => authenticate(models, name, password));
     if (!account) {
-      limit.countFailure(name);
+      // Not waited for: how long an answer takes must not tell which names there are.
+      void recordRefusal(name).catch((error: unknown) =>
+        request.log.error(describe(error), "a refused sign-in was not recorded"),
+      );
       throw new Problem(401, "CREDENTIALS", "This name and password do not belong together.");
     }
-    limit.forget(name);
     setVisitor(request, reply, await sessions.open(account), options);
     await record(account.name, "session.start", "Signed in");
     return answer(request.visitor);

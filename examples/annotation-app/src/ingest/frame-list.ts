@@ -2,13 +2,15 @@
 import { decryptValue, searchValues } from "@fieldseal/mikro-orm";
 import { z } from "zod";
 import type { Catalogue, FrameList, FrameSummary } from "../../web/src/data/contract.ts";
+import { labelKey } from "../annotate/labels.ts";
 import type { Database } from "../database/database.ts";
+import { plainText } from "../http/plain-text.ts";
 
 const day = z.iso.date();
 
 export const FrameQuery = z.object({
-  label: z.string().max(100).optional(),
-  camera: z.string().max(100).optional(),
+  label: plainText(100).optional(),
+  camera: plainText(100).optional(),
   from: day.optional(),
   to: day.optional(),
   state: z.enum(["reviewed", "unreviewed"]).optional(),
@@ -69,8 +71,8 @@ async function framesWithLabel({ orm, entities }: Database, label: string) {
       { labelIndex: { $in: tokens } },
       { fields: ["frameId", "label"], disableIdentityMap: true },
     );
-  const wanted = label.toLowerCase();
-  const matches = candidates.filter((row) => row.label.toLowerCase() === wanted);
+  const wanted = labelKey(label);
+  const matches = candidates.filter((row) => labelKey(row.label) === wanted);
   return {
     frameIds: new Set(matches.map(({ frameId }) => frameId)),
     search: {

@@ -66,7 +66,7 @@ async function addFrame(
   target: UploadTarget,
   { name, camera, picture }: NewFrame,
 ): Promise<string> {
-  const { storage } = target;
+  const { storage, retries } = target;
   const id = randomUUID();
   const pictureKey = `pictures/${id}`;
   const { content, contentType, width, height } = picture;
@@ -80,6 +80,8 @@ async function addFrame(
       { id, name, camera, capturedAt, width, height },
       { frameId: id, picture: pictureKey, thumbnail, metadata },
     );
+    // Not before there is a row: the queue would find nothing to do, and cross it out.
+    if (thumbnail === null) await retries.add("make-thumbnail", { frameId: id });
   });
   return id;
 }
@@ -106,7 +108,7 @@ export function thumbnailKeyOf(frameId: string): string {
 
 /** @returns null when it is left to the retry queue; the frame is usable without */
 async function putThumbnail(
-  { storage, retries }: UploadTarget,
+  { storage }: UploadTarget,
   frameId: string,
   picture: Buffer,
 ): Promise<string | null> {
@@ -115,7 +117,6 @@ async function putThumbnail(
     await storage.put(key, await thumbnailOf(picture), { contentType: "image/webp" });
     return key;
   } catch {
-    await retries.add("make-thumbnail", { frameId });
     return null;
   }
 }

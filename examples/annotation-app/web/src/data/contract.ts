@@ -10,7 +10,7 @@
 //                                             from and to are days (2026-11-20), both inclusive
 //   GET    /api/frames/:id                    FrameDetail, 404
 //   PUT    /api/frames/:id/annotations        SaveFrame -> SavedFrame, 409 SaveConflict, 403 for a viewer
-//   GET    /api/frames/:id/image              the picture; /thumbnail about 160 x 112
+//   GET    /api/frames/:id/image              the picture; /thumbnail about 160 x 112; a viewer's with boxes blurred
 //   POST   /api/uploads                       multipart field "file" -> UploadedFile, 413, 415, 422
 //   GET    /api/videos                        VideoSummary[]
 //   GET    /api/videos/:id/events             VideoEvent[], by start
