@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import type { FrameDetail } from "../web/src/data/contract.ts";
 import { skip } from "../../../test/support/skip.ts";
@@ -13,16 +14,19 @@ export interface OpenBrowser {
   readonly context: BrowserContext;
   /** Everything the browser has on disk. */
   readonly profile: string;
-  /** What pages complained about: errors of scripts, of the policy, of requests that failed. */
+  /** What pages complained about and no test took: errors of scripts, of the policy, of requests that failed. */
   readonly complaints: string[];
+  /** Takes the complaints that a test has provoked; waits for the first, for they come late. */
+  provoked(pattern: RegExp): Promise<void>;
   /** Every address that pages asked for. */
   readonly requests: string[];
   close(): Promise<void>;
   removeProfile(): Promise<void>;
 }
 
-export async function openBrowser(test: Mocha.Context): Promise<OpenBrowser> {
-  if (!existsSync(EXECUTABLE)) skip(test, "chromium is not installed");
+/** @param test that is skipped where there is no browser; without one a missing browser is an error */
+export async function openBrowser(test?: Mocha.Context): Promise<OpenBrowser> {
+  if (test && !existsSync(EXECUTABLE)) skip(test, "chromium is not installed");
   const profile = await mkdtemp(join(tmpdir(), "fieldseal-chromium-"));
   const isRoot = process.getuid?.() === 0;
   const context = await chromium.launchPersistentContext(profile, {
@@ -48,6 +52,15 @@ export async function openBrowser(test: Mocha.Context): Promise<OpenBrowser> {
     profile,
     complaints,
     requests,
+    async provoked(pattern) {
+      for (let tries = 0; !complaints.some((text) => pattern.test(text)); tries += 1) {
+        if (tries > 100)
+          throw new Error(`No complaint matches ${pattern}: ${complaints.join("; ")}`);
+        await delay(20);
+      }
+      await delay(100); // the rest of them
+      complaints.splice(0, Infinity, ...complaints.filter((text) => !pattern.test(text)));
+    },
     close: () => context.close(),
     removeProfile: () => rm(profile, { recursive: true, force: true }),
   };

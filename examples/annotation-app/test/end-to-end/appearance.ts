@@ -15,15 +15,55 @@ export function appearance(stage: Stage): void {
     it(`has contrast, names and order that everybody can use, on each screen, ${theme}`, async () => {
       const { page } = stage;
       await page.emulateMedia({ colorScheme: theme });
-      await page.evaluate(
-        await readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8"),
-      );
+      await page.evaluate(await axeSource());
       const found: string[] = [];
       for (const screen of SCREENS) {
         await settleOn(page, screen);
         found.push(...(await violations(page)).map((violation) => `${screen}: ${violation}`));
       }
       expect(found).to.deep.equal([]);
+      // The control: a fault is found.
+      await page.evaluate(() => {
+        const button = document.createElement("button");
+        button.id = "fault";
+        document.querySelector("main")?.append(button);
+      });
+      expect(await violations(page)).to.deep.equal(["button-name: #fault"]);
+      await page.evaluate(() => document.querySelector("#fault")?.remove());
+    });
+
+    it(`has the same in its dialogs and on the sign-in page, ${theme}`, async () => {
+      const { browser, app } = stage;
+      const page = await browser.context.newPage();
+      await page.emulateMedia({ colorScheme: theme });
+      await page.goto(app.url);
+      await page.getByTestId("frame-row").first().waitFor();
+      await page.evaluate(await axeSource());
+      await page.getByRole("button", { name: "Keyboard shortcuts" }).click();
+      await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+      const found = (await violations(page)).map((violation) => `shortcuts: ${violation}`);
+      await page.keyboard.press("Escape");
+      await page.route("**/annotations", (route) => route.abort("connectionfailed"));
+      await page.keyboard.press("n");
+      await page.getByText("Offline – will retry").waitFor();
+      await page.getByRole("button", { name: "Sign out", exact: true }).click();
+      await page.getByRole("dialog", { name: "Some edits are not saved" }).waitFor();
+      found.push(...(await violations(page)).map((violation) => `leaving: ${violation}`));
+      await page.getByRole("button", { name: "Stay" }).click();
+      await page.keyboard.press("Control+z");
+      await page.unroute("**/annotations");
+      await page.getByRole("button", { name: "Save now" }).click();
+      await page.locator("[data-testid=save-status].is-saved").waitFor();
+      await page.close();
+      const visitor = await browser.context.browser()?.newContext({ colorScheme: theme });
+      const door = await (visitor ?? browser.context).newPage();
+      await door.goto(app.url);
+      await door.getByRole("button", { name: "Sign in" }).waitFor();
+      await door.evaluate(await axeSource());
+      found.push(...(await violations(door)).map((violation) => `sign-in: ${violation}`));
+      await visitor?.close();
+      expect(found).to.deep.equal([]);
+      await browser.provoked(/ERR_CONNECTION_FAILED/);
     });
   }
 
@@ -39,6 +79,10 @@ export function appearance(stage: Stage): void {
     }
     await page.setViewportSize({ width: 1280, height: 800 });
   });
+}
+
+function axeSource(): Promise<string> {
+  return readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 }
 
 async function settleOn(page: Page, screen: string): Promise<void> {

@@ -108,5 +108,6 @@ export function drawing(stage: Stage): void {
     const merged = await ada.frameNamed("camera-pan1.jpg");
     expect(merged.boxes).to.have.length(boxes.length + 2);
     expect(merged.boxes.map((box) => box.id)).to.include(theirs.id);
+    await stage.browser.provoked(/status of 409/);
   });
 }

@@ -39,6 +39,7 @@ export function files(stage: Stage): void {
       "Only JPEG, PNG, WebP and MP4",
     );
     await page.getByRole("button", { name: "Clear finished uploads" }).click();
+    await stage.browser.provoked(/status of (415|422)/);
     const { id } = await ada.frameNamed(`${marker}.jpg`);
     const image = await ada.get<Buffer>(`/api/frames/${id}/image`);
     expect((await sharp(image).metadata()).exif).to.equal(undefined);

@@ -47,6 +47,7 @@ export function keys(stage: Stage): void {
     expect(await page.getByTestId("retire-refused").textContent()).to.match(
       /\d+ values and \d+ files are still/,
     );
+    await stage.browser.provoked(/status of 409/);
     await page.getByRole("button", { name: "Resume" }).click();
 
     await stage.show("Frames");

@@ -31,6 +31,7 @@ export function trouble(stage: Stage): void {
     await browser.context.setOffline(false);
     await frame.untilSaved();
     expect((await ada.frameNamed("rocket.jpg")).boxes).to.have.length(before + 1);
+    await browser.provoked(/ERR_INTERNET_DISCONNECTED/);
   });
 
   it("marks no frame as reviewed that is not the one on screen", async () => {
@@ -71,13 +72,19 @@ export function trouble(stage: Stage): void {
     await frame.drag([5, 5], [40, 40]);
     await frame.untilSaved();
     expect((await ada.frameNamed("coffee-pan1.jpg")).version).to.equal(version + 1);
+    await browser.provoked(/status of 403/);
 
+    // What was drawn a moment before the other tab signs out is saved in time.
+    await other.goto(app.url);
+    await frame.drag([100, 5], [130, 40]);
     await useOtherTab("Vera");
+    expect((await ada.frameNamed("coffee-pan1.jpg")).boxes).to.have.length(boxes.length + 2);
     await frame.drag([60, 5], [90, 40]);
     await page.getByText("Edits of Ada that were not saved yet are dropped").waitFor();
     await page.locator(".person", { hasText: "Vera" }).waitFor();
     expect(await page.getByText("Read only").count()).to.equal(1);
-    expect((await ada.frameNamed("coffee-pan1.jpg")).boxes).to.have.length(boxes.length + 1);
+    expect((await ada.frameNamed("coffee-pan1.jpg")).boxes).to.have.length(boxes.length + 2);
+    await browser.provoked(/status of (401|403)/);
     await page.getByRole("button", { name: "Sign out" }).click();
     await fillIn(page, "Ada");
     await other.close();
@@ -93,6 +100,7 @@ export function trouble(stage: Stage): void {
     await fillIn(page, "Ada");
     await frame.untilSaved();
     expect((await ada.frameNamed("coffee-pan2.jpg")).boxes).to.have.length(before + 1);
+    await browser.provoked(/status of (401|403)/);
   });
 
   it("shows hostile names and notes as the text that they are", async () => {
@@ -122,6 +130,7 @@ export function trouble(stage: Stage): void {
       await stage.go(path);
       await page.getByText("The frame did not open").waitFor();
     }
+    await stage.browser.provoked(/status of (400|404|422)/);
   });
 
   it("says what is wrong when a row or a picture was changed behind its back", async () => {
@@ -142,6 +151,7 @@ export function trouble(stage: Stage): void {
     await app.database.query(update, [row?.id, row?.box]);
     await alert.getByRole("button").click();
     await page.getByRole("heading", { name: "chelsea.jpg", exact: true }).waitFor();
+    await stage.browser.provoked(/status of 500/);
 
     const path = join(app.folder, "data/objects/pictures", id);
     const stored = await readFile(path);
@@ -153,6 +163,7 @@ export function trouble(stage: Stage): void {
     await writeFile(path, stored);
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByText("The picture did not open").waitFor({ state: "detached" });
+    await stage.browser.provoked(/status of 500|ERR_(EMPTY_RESPONSE|CONTENT_LENGTH_MISMATCH)/);
   });
 
   it("lets a viewer look, and nothing else", async () => {

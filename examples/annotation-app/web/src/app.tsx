@@ -8,6 +8,7 @@ import {
   flushUnsavedFrames,
   hasUnsavedFrames,
 } from "./data/frame-session.ts";
+import { letOtherTabsSave, saveForOtherTabs } from "./data/other-tabs.ts";
 import { SignIn } from "./screens/sign-in.tsx";
 import { LeavingDialog } from "./screens/unsaved-frames.tsx";
 import { isUploading } from "./screens/use-uploads.ts";
@@ -81,7 +82,10 @@ interface Leaving {
 function useLeaving(onSession: (session: Session) => void): Leaving {
   const [isAsking, setAsking] = useState(false);
   const { isBusy, run } = useAction();
-  const leave = async (): Promise<void> => onSession(await api.signOut());
+  const leave = async (): Promise<void> => {
+    await letOtherTabsSave();
+    onSession(await api.signOut());
+  };
   return {
     isBusy,
     isAsking,
@@ -127,12 +131,16 @@ function useGuardOfUnsaved(): void {
       event.preventDefault();
     };
     // A phone may end a page that is out of sight without asking anybody.
+    const endOfTabs = saveForOtherTabs(flushUnsavedFrames);
     const onVisibility = (): void => {
       if (document.visibilityState === "hidden") flush();
     };
     addEventListener("beforeunload", onBeforeUnload, { signal });
     addEventListener("online", flush, { signal });
     document.addEventListener("visibilitychange", onVisibility, { signal });
-    return () => listening.abort();
+    return () => {
+      endOfTabs();
+      listening.abort();
+    };
   }, []);
 }
