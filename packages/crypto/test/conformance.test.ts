@@ -13,11 +13,14 @@ import {
 } from "../src/index.ts";
 import {
   describeConformance,
+  Not,
+  type ConformanceCondition,
   type ConformanceDefinition,
   type ConformanceModel,
   type ConformanceRecord,
 } from "../src/testing.ts";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import { recordStatements } from "../../../test/support/sent-statements.ts";
 
 const CODECS = {
   text: textCodec as ValueCodec<unknown>,
@@ -27,12 +30,15 @@ const CODECS = {
 };
 const PLAIN_TYPES = { text: "text", json: "jsonb", binary: "bytea", base64: "text" };
 
+const sent = recordStatements(pg);
+
 class PgModel implements ConformanceModel {
   readonly #table: string;
   readonly #pool: pg.Pool;
   /** Undefined for plain columns. */
   readonly #ciphers: Map<string, ColumnCipher<unknown> | undefined>;
   readonly #jsonFields: Set<string>;
+  readonly #firstStatement = sent.length;
 
   private constructor(pool: pg.Pool, definition: ConformanceDefinition) {
     const { name, keyring, fields } = definition;
@@ -125,55 +131,113 @@ class PgModel implements ConformanceModel {
   }
 
   async update(id: number, values: ConformanceRecord): Promise<void> {
-    const columns = new Map<string, unknown>();
-    for (const [field, value] of Object.entries(values)) {
-      this.#seal(field, [value]).forEach(([stored], name) => columns.set(name, stored));
-    }
-    const sets = [...columns.keys()].map((name, i) => `"${name}" = $${i + 2}`).join(", ");
-    await this.#pool.query(`UPDATE ${this.#table} SET ${sets} WHERE id = $1`, [
-      id,
-      ...columns.values(),
-    ]);
+    await this.#update(values, "id = $1", [id]);
   }
 
-  async find(where: ConformanceRecord): Promise<number[]> {
-    const conditions: string[] = [];
+  async upsert(values: ConformanceRecord): Promise<void> {
+    const columns = this.#sealRow(values);
+    const names = ["id", ...columns.keys()].map((name) => `"${name}"`);
+    await this.#pool.query(
+      `INSERT INTO ${this.#table} (${names.join()}) VALUES (${names.map((_, n) => `$${n + 1}`).join()})
+       ON CONFLICT (id) DO UPDATE SET ${names.map((name) => `${name} = EXCLUDED.${name}`).join()}`,
+      [values.id, ...columns.values()],
+    );
+  }
+
+  async find(where: ConformanceCondition): Promise<number[]> {
+    const { sql, parameters } = await this.#conditionOf(where);
+    const query = `SELECT id FROM ${this.#table} WHERE ${sql} ORDER BY id`;
+    return (await this.#pool.query<{ id: number }>(query, parameters)).rows.map(({ id }) => id);
+  }
+
+  async count(where: ConformanceCondition): Promise<number> {
+    const { sql, parameters } = await this.#conditionOf(where);
+    const query = `SELECT count(*)::int AS count FROM ${this.#table} WHERE ${sql}`;
+    return (await this.#pool.query<{ count: number }>(query, parameters)).rows[0]!.count;
+  }
+
+  async updateWhere(where: ConformanceCondition, values: ConformanceRecord): Promise<void> {
+    const { sql, parameters } = await this.#conditionOf(where);
+    await this.#update(values, sql, parameters);
+  }
+
+  async deleteWhere(where: ConformanceCondition): Promise<void> {
+    const { sql, parameters } = await this.#conditionOf(where);
+    await this.#pool.query(`DELETE FROM ${this.#table} WHERE ${sql}`, parameters);
+  }
+
+  async #update(values: ConformanceRecord, where: string, of: readonly unknown[]): Promise<void> {
+    const columns = this.#sealRow(values);
+    const sets = [...columns.keys()].map((name, i) => `"${name}" = $${of.length + i + 1}`);
+    const sql = `UPDATE ${this.#table} SET ${sets.join()} WHERE ${where}`;
+    await this.#pool.query(sql, [...of, ...columns.values()]);
+  }
+
+  #sealRow(values: ConformanceRecord): Map<string, unknown> {
+    const columns = new Map<string, unknown>();
+    for (const [field, value] of Object.entries(values)) {
+      if (field === "id") continue;
+      this.#seal(field, [value]).forEach(([stored], name) => columns.set(name, stored));
+    }
+    return columns;
+  }
+
+  async #conditionOf(where: ConformanceCondition): Promise<{ sql: string; parameters: unknown[] }> {
     const parameters: unknown[] = [];
-    const filters: ((row: ConformanceRecord) => boolean)[] = [];
+    const conditions: string[] = [];
     for (const [field, wanted] of Object.entries(where)) {
-      if (wanted === null) {
-        conditions.push(`"${field}" IS NULL`);
+      const [value, isNegated] = wanted instanceof Not ? [wanted.value, true] : [wanted, false];
+      const column = `"${field}"`;
+      if (value === null) {
+        conditions.push(`${column} IS ${isNegated ? "NOT " : ""}NULL`);
         continue;
       }
-      const cipher = this.#ciphers.get(field);
-      if (!cipher) throw new Error("Plain columns are searched with null only here.");
-      const values: unknown[] = Array.isArray(wanted) ? wanted : [wanted];
-      const column = cipher.blindIndex?.column ?? field;
-      parameters.push(values.flatMap((value) => this.#terms(cipher, value)));
-      conditions.push(`"${column}" = ANY($${parameters.length})`);
-      if (cipher.blindIndex) {
-        filters.push((row) => values.some((value) => cipher.indexMatches(row[field], value)));
-      }
+      const [compared, list] = await this.#holding(field, Array.isArray(value) ? value : [value]);
+      parameters.push(list);
+      const isOneOf = `"${compared}" = ANY($${parameters.length})`;
+      conditions.push(isNegated ? `${column} IS NOT NULL AND NOT ${isOneOf}` : isOneOf);
     }
-    const sql = `SELECT * FROM ${this.#table} WHERE ${conditions.join(" AND ")} ORDER BY id`;
-    const rows = this.#open((await this.#pool.query(sql, parameters)).rows);
-    return rows
-      .filter((row) => filters.every((filter) => filter(row)))
-      .map(({ id }) => id as number);
+    return { sql: conditions.join(" AND "), parameters };
+  }
+
+  /**
+   * A column, and what it has where the field holds one of the values. A blind index may be so short that others share
+   * the token: rows are read and compared, and their ids are the answer.
+   */
+  async #holding(field: string, values: readonly unknown[]): Promise<[string, unknown[]]> {
+    const cipher = this.#ciphers.get(field);
+    if (!cipher) return [field, [...values]];
+    if (!cipher.blindIndex) return [field, values.flatMap((value) => this.#terms(cipher, value))];
+    const tokens = values.flatMap((value) => cipher.indexTokens(value));
+    const sql = `SELECT * FROM ${this.#table} WHERE "${cipher.blindIndex.column}" = ANY($1)`;
+    const rows = this.#open((await this.#pool.query(sql, [tokens])).rows);
+    const found = rows.filter((row) => values.some((v) => cipher.indexMatches(row[field], v)));
+    return ["id", found.map(({ id }) => id)];
   }
 
   #terms(cipher: ColumnCipher<unknown>, value: unknown): unknown[] {
-    if (cipher.blindIndex) return cipher.indexTokens(value);
     if (cipher.isDeterministic) return cipher.searchTerms(value);
     throw new UnsupportedQueryError(`${cipher.label} cannot be searched; give it a blindIndex.`);
   }
 
-  async findLike(property: string): Promise<number[]> {
+  async findLike(property: string, pattern: string): Promise<number[]> {
+    if (!this.#ciphers.get(property)) {
+      const sql = `SELECT id FROM ${this.#table} WHERE "${property}" LIKE $1`;
+      return (await this.#pool.query<{ id: number }>(sql, [pattern])).rows.map(({ id }) => id);
+    }
     throw new UnsupportedQueryError(`${property} is encrypted and cannot be matched by a pattern.`);
   }
 
   async sortBy(property: string): Promise<number[]> {
+    if (!this.#ciphers.get(property)) {
+      const sql = `SELECT id FROM ${this.#table} ORDER BY "${property}"`;
+      return (await this.#pool.query<{ id: number }>(sql)).rows.map(({ id }) => id);
+    }
     throw new UnsupportedQueryError(`${property} is encrypted and cannot be sorted by.`);
+  }
+
+  statements(): readonly string[] {
+    return sent.slice(this.#firstStatement);
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,15 @@
 // The promises that both adapters keep, on both versions of MikroORM.
+import { createRequire } from "node:module";
 import {
   describeConformance,
+  Not,
+  type ConformanceCondition,
   type ConformanceDefinition,
   type ConformanceModel,
   type ConformanceRecord,
 } from "@fieldseal/crypto/testing";
+import type pg from "pg";
+import { recordStatements } from "../../../test/support/sent-statements.ts";
 import {
   connect,
   createSchema,
@@ -21,6 +26,24 @@ const PLAIN = {
   binary: { type: "blob" },
   base64: { type: "text" },
 };
+
+// Each version has its own copy of the driver, and Knex, which version 6 works with, takes the root's.
+const sent = recordStatements(
+  ...[
+    import.meta.url,
+    import.meta.resolve("@mikro-orm/postgresql"),
+    import.meta.resolve("../../../test/mikro-orm-6/package.json"),
+  ].map((user) => createRequire(user)("pg") as typeof pg),
+);
+
+function whereOf(condition: ConformanceCondition): never {
+  return Object.fromEntries(
+    Object.entries(condition).map(([field, wanted]) => {
+      if (!(wanted instanceof Not)) return [field, wanted];
+      return [field, { [Array.isArray(wanted.value) ? "$nin" : "$ne"]: wanted.value }];
+    }),
+  ) as never;
+}
 
 function entityFor({ adapter, core }: Version, { name, fields }: ConformanceDefinition): unknown {
   const types = {
@@ -52,6 +75,8 @@ class MikroModel implements ConformanceModel {
   readonly #orm: MikroORM;
   readonly #name: string;
   readonly #fields: readonly string[];
+
+  readonly #firstStatement = sent.length;
 
   private constructor(orm: MikroORM, { name, fields }: ConformanceDefinition) {
     this.#orm = orm;
@@ -113,8 +138,24 @@ class MikroModel implements ConformanceModel {
     await this.#em.nativeUpdate(this.#entity, { id } as never, { ...values } as never);
   }
 
-  async find(where: ConformanceRecord): Promise<number[]> {
-    return this.#ids(where, { orderBy: { id: "asc" } });
+  async upsert(values: ConformanceRecord): Promise<void> {
+    await this.#em.upsert(this.#entity, { ...values } as never);
+  }
+
+  async find(where: ConformanceCondition): Promise<number[]> {
+    return this.#ids(whereOf(where), { orderBy: { id: "asc" } });
+  }
+
+  async count(where: ConformanceCondition): Promise<number> {
+    return this.#em.count(this.#entity, whereOf(where));
+  }
+
+  async updateWhere(where: ConformanceCondition, values: ConformanceRecord): Promise<void> {
+    await this.#em.nativeUpdate(this.#entity, whereOf(where), { ...values } as never);
+  }
+
+  async deleteWhere(where: ConformanceCondition): Promise<void> {
+    await this.#em.nativeDelete(this.#entity, whereOf(where));
   }
 
   async findLike(property: string, pattern: string): Promise<number[]> {
@@ -132,6 +173,10 @@ class MikroModel implements ConformanceModel {
 
   #plain(entity: object): ConformanceRecord {
     return Object.fromEntries(this.#fields.map((name) => [name, entity[name as never]]));
+  }
+
+  statements(): readonly string[] {
+    return sent.slice(this.#firstStatement);
   }
 
   async close(): Promise<void> {

@@ -1,13 +1,24 @@
 // The promises that both adapters keep, on Sequelize.
 import {
   describeConformance,
+  Not,
+  type ConformanceCondition,
   type ConformanceDefinition,
   type ConformanceModel,
   type ConformanceRecord,
 } from "@fieldseal/crypto/testing";
+import pg from "pg";
 import type { Sequelize } from "sequelize";
-import { DataTypes, Op, type Model, type ModelAttributes, type ModelStatic } from "sequelize";
+import {
+  DataTypes,
+  Op,
+  type Model,
+  type ModelAttributes,
+  type ModelStatic,
+  type WhereOptions,
+} from "sequelize";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import { recordStatements } from "../../../test/support/sent-statements.ts";
 import {
   EncryptedBase64Type,
   EncryptedBinaryType,
@@ -30,9 +41,21 @@ const PLAIN = {
   base64: DataTypes.TEXT,
 };
 
+const sent = recordStatements(pg);
+
+function whereOf(condition: ConformanceCondition): WhereOptions {
+  return Object.fromEntries(
+    Object.entries(condition).map(([field, wanted]) => [
+      field,
+      wanted instanceof Not ? { [Op.not]: wanted.value } : wanted,
+    ]),
+  ) as WhereOptions;
+}
+
 class SequelizeModel implements ConformanceModel {
   readonly #sequelize: Sequelize;
   readonly #model: ModelStatic<Model>;
+  readonly #firstStatement = sent.length;
 
   private constructor(sequelize: Sequelize, model: ModelStatic<Model>) {
     this.#sequelize = sequelize;
@@ -84,8 +107,24 @@ class SequelizeModel implements ConformanceModel {
     await this.#model.update(values, { where: { id } });
   }
 
-  async find(where: ConformanceRecord): Promise<number[]> {
-    return this.#ids({ where, order: ["id"] });
+  async upsert(values: ConformanceRecord): Promise<void> {
+    await this.#model.upsert(values);
+  }
+
+  async find(where: ConformanceCondition): Promise<number[]> {
+    return this.#ids({ where: whereOf(where), order: ["id"] });
+  }
+
+  async count(where: ConformanceCondition): Promise<number> {
+    return this.#model.count({ where: whereOf(where) });
+  }
+
+  async updateWhere(where: ConformanceCondition, values: ConformanceRecord): Promise<void> {
+    await this.#model.update(values, { where: whereOf(where) });
+  }
+
+  async deleteWhere(where: ConformanceCondition): Promise<void> {
+    await this.#model.destroy({ where: whereOf(where) });
   }
 
   async findLike(property: string, pattern: string): Promise<number[]> {
@@ -98,6 +137,10 @@ class SequelizeModel implements ConformanceModel {
 
   async #ids(options: object): Promise<number[]> {
     return (await this.#model.findAll(options)).map((instance) => instance.get("id") as number);
+  }
+
+  statements(): readonly string[] {
+    return sent.slice(this.#firstStatement);
   }
 
   async close(): Promise<void> {

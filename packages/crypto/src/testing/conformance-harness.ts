@@ -36,6 +36,18 @@ export interface ConformanceField {
 
 export type ConformanceRecord = Record<string, unknown>;
 
+/** Each property equals its value; an array means one of several, null means NULL, and {@link Not} the rest. */
+export type ConformanceCondition = Readonly<Record<string, unknown>>;
+
+/** "Unequal", or with an array "none of these", as SQL means it: a row with NULL is not among them. */
+export class Not {
+  readonly value: unknown;
+
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
+
 /**
  * The ORM's ordinary ways, nothing of the adapter's own. A mistake would be to keep instances between calls: each
  * call uses a new session, as a new request would.
@@ -51,11 +63,24 @@ export interface ConformanceModel {
   change(id: number, change: (record: ConformanceRecord) => void): Promise<void>;
   /** One UPDATE by id without loading. */
   update(id: number, values: ConformanceRecord): Promise<void>;
-  /** Ids of the rows where each property equals its value; an array means one of several. */
-  find(where: ConformanceRecord): Promise<number[]>;
+  /** One statement that inserts the row of this `id`, or updates it when there is one. */
+  upsert(values: ConformanceRecord): Promise<void>;
+  /** Ids of the rows that a condition means, in order. */
+  find(where: ConformanceCondition): Promise<number[]>;
+  /** Their number, counted by the database. */
+  count(where: ConformanceCondition): Promise<number>;
+  /** The ORM's own UPDATE of these rows, without instances. */
+  updateWhere(where: ConformanceCondition, values: ConformanceRecord): Promise<void>;
+  /** The ORM's own DELETE of these rows, without instances. */
+  deleteWhere(where: ConformanceCondition): Promise<void>;
   /** Ids of the rows where a property is like a pattern. */
   findLike(property: string, pattern: string): Promise<number[]>;
   /** Ids in the order of a property. */
   sortBy(property: string): Promise<number[]>;
+  /**
+   * What was sent to the database since the model was opened: SQL with its parameters, bytes as hex. Taken from the
+   * driver, because an ORM's log leaves parameters out, and an adapter may redact it.
+   */
+  statements(): readonly string[];
   close(): Promise<void>;
 }

@@ -96,6 +96,11 @@ function describeBlindIndex({
       assert.equal(await tokenOf(inserted), token);
       await model.update(inserted, { label: null });
       assert.equal(await tokenOf(inserted), null);
+      for (const id of [inserted, 1_000_000]) {
+        await model.upsert({ id, label: "person7@example.org" });
+        assert.equal(await tokenOf(id), token);
+        await model.deleteWhere({ label: "person7@example.org", id });
+      }
     });
 
     it("finds the value and nothing that merely shares its token", async () => {

@@ -3,6 +3,7 @@
 import { strict as assert } from "node:assert";
 import { Keyring } from "../keyring.ts";
 import { generateRootKey } from "../root-key.ts";
+import { describeConditions } from "./conformance-conditions.ts";
 import { describeFailures } from "./conformance-failures.ts";
 import type {
   ConformanceField,
@@ -12,6 +13,7 @@ import type {
 } from "./conformance-harness.ts";
 import { fieldsOf, SAMPLE, TYPES, uniqueName } from "./conformance-samples.ts";
 import { describeSearch } from "./conformance-search.ts";
+import { describeStatements } from "./conformance-statements.ts";
 import { countOperations } from "./count-operations.ts";
 
 /** Runs the whole suite; call it inside a `describe` of the adapter. */
@@ -21,6 +23,8 @@ export function describeConformance(harness: ConformanceHarness): void {
   describeOrdinaryUse(closing, "encrypted columns", {});
   describeOrdinaryUse(closing, "plain columns (control)", "plain");
   describeSearch(closing);
+  describeConditions(closing);
+  describeStatements(closing);
   describeFailures(closing);
 }
 
@@ -227,6 +231,22 @@ function describeOrdinaryUse(
       assertSame(await model.load(id), values);
     });
 
+    it("are inserted and updated by upserts", async () => {
+      const id = 1_000_000; // far from those that the database gives
+      await model.upsert({ id, ...SAMPLE });
+      assertSame(await model.load(id), SAMPLE);
+      const inserted = await storedRow(id);
+      const other = EDGE_CASES[3] as ConformanceRecord;
+      await model.upsert({ id, ...other });
+      assertSame(await model.load(id), other);
+      if (!isEncrypted) return;
+      const updated = await storedRow(id);
+      for (const field of Object.keys(TYPES)) {
+        assert.ok(isEnvelope(inserted[field]), `${field}, inserted`);
+        assert.ok(isEnvelope(updated[field]), `${field}, updated`);
+      }
+    });
+
     it("are written by twenty sessions at once without mixing", async () => {
       const values = Array.from({ length: 20 }, (_, i) => ({ ...SAMPLE, label: `parallel ${i}` }));
       const ids = await Promise.all(values.map((value) => model.insert(value)));
@@ -237,6 +257,11 @@ function describeOrdinaryUse(
       );
     });
   });
+}
+
+function isEnvelope(stored: unknown): boolean {
+  const start = Buffer.isBuffer(stored) ? stored.toString("base64") : String(stored);
+  return start.startsWith("9V6h");
 }
 
 /** Compares the four fields; a driver's Uint8Array counts as the Buffer of its bytes. */
