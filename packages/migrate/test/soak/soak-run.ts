@@ -9,6 +9,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "75" },
     rows: { type: "string", default: "100000" },
     kills: { type: "string", default: "30" },
+    stalls: { type: "string", default: "10" },
     cuts: { type: "string", default: "20" },
     crashes: { type: "string", default: "2" },
   },
@@ -18,6 +19,7 @@ const settings = {
   seconds: Number(values.seconds),
   rows: Number(values.rows),
   kills: Number(values.kills),
+  stalls: Number(values.stalls),
   cutConnections: Number(values.cuts),
   crashes: Number(values.crashes),
 };

@@ -13,6 +13,7 @@ describe("The engine beside an application, killed and crashed", function () {
       seconds: 8,
       rows: 6000,
       kills: 6,
+      stalls: 3,
       cutConnections: 6,
       crashes: 1,
     });
@@ -20,6 +21,7 @@ describe("The engine beside an application, killed and crashed", function () {
     expect(figures.workerErrors).to.deep.equal([]);
     expect(figures.deadlocks).to.equal(0);
     expect(figures.counts["worker killed"]).to.equal(6);
+    expect(figures.counts["worker stalled"]).to.equal(3);
     expect(figures.counts["server crashed"]).to.equal(1);
     expect(figures.counts.commit).to.be.greaterThan(200);
   });

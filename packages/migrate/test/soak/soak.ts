@@ -17,6 +17,8 @@ export interface SoakSettings {
   readonly rows: number;
   /** Over the whole time, at random moments. */
   readonly kills: number;
+  /** Workers that stand still for longer than their lease, and then go on as if nothing had happened. */
+  readonly stalls: number;
   readonly cutConnections: number;
   readonly crashes: number;
 }
@@ -39,6 +41,7 @@ export interface SoakFigures {
 }
 
 const PROCESSES = 3;
+const LEASE_MS = 700;
 const WRITERS = 6;
 
 export async function soak(settings: SoakSettings): Promise<SoakFigures> {
@@ -153,7 +156,7 @@ class Soak {
     const options = {
       batchRows: 200,
       chunks: 30,
-      leaseMs: 700,
+      leaseMs: LEASE_MS,
       maxRowsPerSecond: this.#settings.rows / 15,
       vacuum: true,
     };
@@ -175,7 +178,7 @@ class Soak {
 
   /** All the harm of a soak, at random moments of its time. */
   async #harm(): Promise<void> {
-    const { seconds, kills, cutConnections, crashes } = this.#settings;
+    const { seconds, kills, stalls, cutConnections, crashes } = this.#settings;
     const planned = (count: number, action: () => Promise<void> | void) =>
       Array.from({ length: count }, () => ({
         at: (0.05 + 0.9 * this.#random.next()) * seconds * 1000,
@@ -183,6 +186,7 @@ class Soak {
       }));
     const plan = [
       ...planned(kills, () => this.#kill()),
+      ...planned(stalls, () => this.#stall()),
       ...planned(cutConnections, () => this.#cutConnection()),
       ...planned(crashes, () => this.#crash()),
     ].toSorted((one, other) => one.at - other.at);
@@ -198,6 +202,13 @@ class Soak {
     const victim = this.#random.pick([...this.#workers]);
     victim.kill("SIGKILL");
     this.#count("worker killed");
+  }
+
+  #stall(): void {
+    const victim = this.#random.pick([...this.#workers]);
+    victim.kill("SIGSTOP");
+    setTimeout(() => victim.kill("SIGCONT"), 2 * LEASE_MS);
+    this.#count("worker stalled");
   }
 
   async #cutConnection(): Promise<void> {
@@ -219,7 +230,7 @@ class Soak {
     const violations: string[] = [];
     const pool = new Pool({ connectionString: this.#database.url });
     try {
-      await sleep(800); // leases of the dead end
+      await sleep(LEASE_MS + 100); // leases of the dead end
       const [report] = await migrate(pool, this.#columns);
       if (report?.state !== "done" || report.poisonRows > 0)
         violations.push(`the last run ended ${report?.state}`);
