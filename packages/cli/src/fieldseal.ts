@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { describeFailure } from "./failure.ts";
-import { run } from "./program.ts";
+import { createOutput } from "./output.ts";
+import { formatOf, run } from "./program.ts";
 
 // Whoever reads may stop reading (| head); the command itself goes on, and its exit code counts.
 for (const stream of [process.stdout, process.stderr]) {
@@ -9,16 +10,19 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+const parameters = process.argv.slice(2);
+const output = createOutput(formatOf(parameters));
+
 // Of the user's own configuration, or a fault of ours: told as any other failure.
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
-    const { message, code, exitCode } = describeFailure(error);
-    process.stderr.write(`error  ${message} [${code}]\n`);
-    process.exit(exitCode);
+    const failure = describeFailure(error);
+    output.failure(failure);
+    process.exit(failure.exitCode);
   });
 }
 
-process.exitCode = await run(process.argv.slice(2));
+process.exitCode = await run(parameters, output);
 
 // An ORM that the configuration does not close would hold the process for ever.
 setTimeout(() => process.exit(), 500).unref();

@@ -2,7 +2,7 @@
 import { EncryptionError, type ErrorCode } from "@fieldseal/crypto";
 import type { EncryptedStorage, RotationResult } from "@fieldseal/storage";
 import { EXIT } from "./exit.ts";
-import { bad, caution, count, counted, good, type Output } from "./output.ts";
+import { bad, caution, count, counted, good, printable, type Output } from "./output.ts";
 import { progressDisplay } from "./progress-bar.ts";
 import type { Session } from "./session.ts";
 
@@ -158,7 +158,7 @@ export function printFileRotation(rotation: FileRotation, output: Output): void 
   output.line(`stored files: ${colour(state)}, ${parts.join(", ")}`);
   output.table([
     ["", ""],
-    ...failures.slice(0, MAX_NAMED).map(({ key, code }) => [`  ${key}`, code]),
+    ...failures.slice(0, MAX_NAMED).map(({ key, code }) => [`  ${printable(key)}`, code]),
   ]);
   if (failed > MAX_NAMED)
     output.line(`  and ${count(failed - MAX_NAMED)} more; --json lists a hundred`);

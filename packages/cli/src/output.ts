@@ -24,8 +24,10 @@ export function createOutput(format: Format): Output {
   const isText = format === "text";
   const print = (text: string): void => void (isText && process.stdout.write(text));
   const warn = (text: string): void => void (isText && process.stderr.write(text));
-  const object = (type: string, value: object): void => {
+  let isAnswered = false;
+  const object = (type: "progress" | "result" | "error", value: object): void => {
     if (isText) return;
+    isAnswered ||= type !== "progress";
     const text =
       format === "json" ? JSON.stringify(value, null, 2) : JSON.stringify({ type, ...value });
     process.stdout.write(`${text}\n`);
@@ -38,8 +40,13 @@ export function createOutput(format: Format): Output {
     event: (value) => void (format === "ndjson" && object("progress", value)),
     json: (value) => object("result", value),
     failure: ({ code, message, fix, details }) => {
-      warn(formatFailure({ code, message, fix }, screenWidth(process.stderr)));
-      object("error", { error: { code, message, ...(fix !== undefined && { fix }), ...details } });
+      const text = formatFailure({ code, message, fix }, screenWidth(process.stderr));
+      // What fails after the result, as closing a connection, must not become a second document.
+      if (isText || isAnswered) process.stderr.write(text);
+      else
+        object("error", {
+          error: { code, message, ...(fix !== undefined && { fix }), ...details },
+        });
     },
   };
 }
@@ -48,10 +55,18 @@ function formatFailure({ code, message, fix }: Omit<Failure, "exitCode">, width:
   const mark = (style: "red" | "dim", text: string): string =>
     styleText(style, text, { stream: process.stderr });
   const rows = [
-    [mark("red", "error"), `${message} ${mark("dim", `[${code}]`)}`],
-    ...(fix === undefined ? [] : [["fix", fix]]),
+    [mark("red", "error"), `${printable(message)} ${mark("dim", `[${code}]`)}`],
+    ...(fix === undefined ? [] : [["fix", printable(fix)]]),
   ];
   return formatTable([["", ""], ...rows], width);
+}
+
+/**
+ * Names that come from data: a primary key or object key with control characters could move the cursor, change the
+ * terminal's title, or turn the direction of the text that follows.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, "\u{fffd}");
 }
 
 /** What is piped into a file or another program is never cut or wrapped. */

@@ -34,8 +34,10 @@ export interface Context {
 }
 
 /** Runs the command with these arguments, and gives its exit code. */
-export async function run(parameters: readonly string[]): Promise<number> {
-  const output = createOutput(formatOf(parameters));
+export async function run(
+  parameters: readonly string[],
+  output: Output = createOutput(formatOf(parameters)),
+): Promise<number> {
   let exitCode: number = EXIT.ok;
   const program = createProgram(output, (code) => (exitCode = code));
   try {
@@ -50,7 +52,7 @@ export async function run(parameters: readonly string[]): Promise<number> {
 }
 
 /** Looked up before parsing: an error of parsing is told in the form that was asked for, too. */
-function formatOf(parameters: readonly string[]): Format {
+export function formatOf(parameters: readonly string[]): Format {
   if (parameters.includes("--ndjson")) return "ndjson";
   return parameters.includes("--json") ? "json" : "text";
 }

@@ -28,7 +28,7 @@ export function progressDisplay(output: Output): ProgressDisplay {
 }
 
 /** What stands beside a bar of no width, with a long table name and large numbers. */
-const TEXT_WIDTH = 66;
+const TEXT_WIDTH = 68;
 const MAX_NAME = 20;
 
 function progressBar(): ProgressDisplay {

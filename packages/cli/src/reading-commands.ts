@@ -26,6 +26,9 @@ Examples:
     )
     .action((value?: string) =>
       context.plainly(async (_, output) => {
+        if (value === undefined && process.stdin.isTTY) {
+          output.note("Reading the value from standard input; Ctrl-D ends it.");
+        }
         const stored = value ?? (await text(process.stdin));
         return inspectValue(stored.trim(), output) ? EXIT.ok : EXIT.findings;
       }),

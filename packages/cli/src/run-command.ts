@@ -7,7 +7,7 @@ import {
   type RunReport,
 } from "@fieldseal/migrate";
 import { EXIT } from "./exit.ts";
-import { bad, caution, count, counted, dim, good, type Output } from "./output.ts";
+import { bad, caution, count, counted, dim, good, printable, type Output } from "./output.ts";
 import { progressDisplay, type Task } from "./progress-bar.ts";
 import { requireColumns, type Session } from "./session.ts";
 
@@ -98,6 +98,6 @@ function describePoison({ primaryKey, column, code, reason }: PoisonRow): string
 /** "id 7", or "tenant 1, id 7". */
 export function nameRow(primaryKey: Readonly<Record<string, string>>): string {
   return Object.entries(primaryKey)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${name} ${printable(value)}`)
     .join(", ");
 }

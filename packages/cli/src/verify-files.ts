@@ -1,7 +1,7 @@
 // What is really in the store, counted by state and key; what is not in order is listed by object key.
 import type { VerifiedObject } from "@fieldseal/storage";
 import { defaultKeyring } from "@fieldseal/crypto";
-import { bad, bold, count, counted, good, type Output } from "./output.ts";
+import { bad, bold, count, counted, good, printable, type Output } from "./output.ts";
 import { progressDisplay } from "./progress-bar.ts";
 import type { Session } from "./session.ts";
 
@@ -84,7 +84,9 @@ export function printFiles(findings: FileFindings, limit: number, output: Output
   const wrong = found.filter(({ state }) => state !== "old-key");
   output.table([
     ["", "", ""],
-    ...wrong.slice(0, limit).map(({ key, state, code }) => [`  ${key}`, state, code ?? ""]),
+    ...wrong
+      .slice(0, limit)
+      .map(({ key, state, code }) => [`  ${printable(key)}`, state, code ?? ""]),
   ]);
   if (wrong.length > limit)
     output.line(`  and more; --limit <n> or --json lists up to ${MAX_LISTED}`);

@@ -72,6 +72,20 @@ describe("The process of fieldseal", function () {
     const result = await project.fieldseal(["migrate", "status", "--config", "reject.ts"]);
     expect(result.err).to.equal("error  Error: aside [UNEXPECTED]\n");
     expect(result.code).to.equal(1);
+    const told = await project.fieldseal(["verify", "--config", "reject.ts", "--json"]);
+    expect(json(told)).to.have.nested.property("error.message", "Error: aside");
+  });
+
+  it("prints one document, although closing fails after the result", async () => {
+    project.write(
+      "close.ts",
+      `${USERS_CONFIG.replace("export default", "const usersOnly =")}
+       export default { columns, close: () => { throw new Error("still busy"); } };`,
+    );
+    const result = await run(["migrate", "status", "--config", "close.ts", "--json"]);
+    expect(json(result)).to.deep.equal({ runs: [] });
+    expect(result.err).to.equal("error  Error: still busy [UNEXPECTED]\n");
+    expect(result.code).to.equal(1);
   });
 
   it("ends although the configuration closes nothing", async () => {

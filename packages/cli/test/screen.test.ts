@@ -104,6 +104,15 @@ users.name  12 rows  findings
     expect(await coloured(undefined, { FORCE_COLOR: "1" })).to.equal(true);
   });
 
+  it("lets no name of a row reach the terminal as a command to it", async () => {
+    await project.database.query("create table notes (id text primary key, email text)");
+    await project.database.query("insert into notes values ($1, 'plain')", ["\u001b[2J\u202eevil"]);
+    project.write("notes.config.ts", USERS_CONFIG.replaceAll('"users"', '"notes"'));
+    const { out } = await run(["verify", "--config", "notes.config.ts"]);
+    expect(out).to.include("id \ufffd[2J\ufffdevil");
+    for (const character of ["\u001b", "\u202e"]) expect(out).not.to.include(character);
+  });
+
   it("shows a plan, a run and its status", async () => {
     await project.database.query("alter table users alter name type text");
     await project.database.query("delete from users where id = 12");
