@@ -8,7 +8,8 @@ import {
   type ValueCodec,
 } from "@fieldseal/crypto";
 import type { Sequelize } from "sequelize";
-import type { Attribute, ModelClass } from "./sequelize-internals.ts";
+import type { Query, SelectNode } from "./query-internals.ts";
+import { onTypeTaken, type Attribute, type ModelClass } from "./sequelize-internals.ts";
 
 export interface Installation {
   readonly keyring: KeyringInput | undefined;
@@ -89,4 +90,29 @@ function newCipher(
     defaultContext: { table: model.tableName, column: field },
     defaultKeyring: installation.keyring,
   });
+}
+
+const watched = new WeakSet<Sequelize>();
+
+/**
+ * From the first encrypted type on, an instance is watched: until the plugin is installed its reads would show
+ * ciphertext as if it were the value.
+ */
+onTypeTaken((sequelize, type) => {
+  if (!isEncryptedType(type) || watched.has(sequelize)) return;
+  watched.add(sequelize);
+  sequelize.addHook("beforeQuery", (_options, query) => {
+    if (isInstalled(sequelize)) return;
+    const { model, options } = query as unknown as Query;
+    const [attribute] = encryptedIn(model, options);
+    if (attribute) cipherOf(attribute); // says what is missing
+  });
+});
+
+/** Of a statement's model and of those that it joins. */
+function encryptedIn(
+  model: ModelClass | undefined,
+  { include = [] }: SelectNode,
+): readonly EncryptedAttribute[] {
+  return [...encryptedAttributes(model), ...include.flatMap((one) => encryptedIn(one.model, one))];
 }

@@ -1,6 +1,6 @@
 // Everything of Sequelize that its types do not show, as read from 6.37.8. Other files use these names and no
 // cast of their own; sequelize-internals.test.ts pins what they rely on.
-import { DataTypes, type Sequelize } from "sequelize";
+import { DataTypes, Sequelize as SequelizeClass, type Sequelize } from "sequelize";
 import type { QueryGenerator, QueryInterface } from "./query-internals.ts";
 
 /** A column definition after `init` (lib/model.js, refreshAttributes). */
@@ -83,6 +83,19 @@ export function onModelDefined(sequelize: Sequelize, prepare: (model: ModelClass
       throw error;
     }
     return model;
+  };
+}
+
+/** Calls back for every data type that an instance takes into use (sequelize.js, normalizeDataType): the instance is known there. */
+export function onTypeTaken(taken: (sequelize: Sequelize, type: unknown) => void): void {
+  const prototype = SequelizeClass.prototype as unknown as {
+    normalizeDataType(this: Sequelize, type: unknown): unknown;
+  };
+  const { normalizeDataType } = prototype;
+  prototype.normalizeDataType = function normalizeAndTell(type) {
+    const normalized = normalizeDataType.call(this, type);
+    taken(this, normalized);
+    return normalized;
   };
 }
 

@@ -54,6 +54,35 @@ describe("fieldseal()", () => {
     await sequelize.close();
   });
 
+  it("is missed by reads of every kind", async () => {
+    const sequelize = connect(opened.database);
+    const define = (on: Sequelize) =>
+      on.define("Read", { a: EncryptedType, n: DataTypes.INTEGER }, { timestamps: false });
+    const installed = fieldseal(connect(opened.database), { keyring: newKeyring() });
+    await define(installed).sync();
+    await installed.model("Read").create({ a: "x", n: 1 });
+    const Item = define(sequelize);
+    const Parent = sequelize.define("Parent", {}, { tableName: "Reads", timestamps: false });
+    Parent.hasMany(Item, { as: "items", foreignKey: "n" });
+    const reads: Record<string, () => Promise<unknown>> = {
+      findAll: () => Item.findAll(),
+      "findAll raw": () => Item.findAll({ raw: true }),
+      findOne: () => Item.findOne({ where: { n: 1 } }),
+      update: () => Item.update({ n: 2 }, { where: { n: 1 }, returning: true }),
+      increment: () => Item.increment("n", { where: { n: 1 } }),
+      include: () => Parent.findAll({ include: ["items"] }),
+      query: () => sequelize.query('SELECT * FROM "Reads"', { model: Item, mapToModel: true }),
+    };
+    for (const [name, read] of Object.entries(reads))
+      expect(await codeOf(read), name).to.equal("ERR_CONFIG_NOT_INSTALLED");
+    expect(await opened.database.query('SELECT n FROM "Reads"')).to.deep.equal([{ n: 1 }]);
+    await sequelize.authenticate();
+    fieldseal(sequelize, { keyring: newKeyring() });
+    expect(await codeOf(() => Item.findAll())).to.equal("ERR_KEY_UNKNOWN");
+    await installed.close();
+    await sequelize.close();
+  });
+
   it("serves models defined before and after, usable in every form of declaration", async () => {
     const sequelize = connect(opened.database);
     const types = {
