@@ -1,7 +1,9 @@
 // Every way to write and read, with a marker in each value; then the marker is looked for wherever a thief, an
 // operator or a log collector could look.
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { inspect } from "node:util";
+import { fileURLToPath } from "node:url";
+import { inspect, promisify } from "node:util";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { col, fn, literal, Op, where } from "sequelize";
@@ -23,10 +25,11 @@ describe("plaintext under Sequelize", () => {
   let opened: Opened;
   let models: Models;
   const errors: unknown[] = [];
+  const key = generateRootKey();
 
   before(async function () {
     this.timeout(120_000);
-    opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    opened = await openDatabase(Keyring.fromKey(key));
     await logEverything(opened.database);
     models = defineModels(opened.sequelize, "encrypted", {
       blindIndex: { column: "email_index", bits: 12, normalize: "email" },
@@ -121,6 +124,19 @@ describe("plaintext under Sequelize", () => {
     expect(
       findIn("the log of statements", Buffer.from(opened.log.join("\n")), MARKER),
     ).to.deep.equal([]);
+  });
+
+  it("is in nothing that DEBUG=* prints, benchmarks included", async function () {
+    this.timeout(60_000);
+    const script = fileURLToPath(new URL("debug-child.ts", import.meta.url));
+    const parameters = [script, opened.database.url, key, MARKER];
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      ["--conditions=@fieldseal/source", ...parameters],
+      { env: { ...process.env, DEBUG: "*" } },
+    );
+    expect(stderr.match(/sequelize:/g)?.length ?? 0).to.be.greaterThan(30);
+    expect(findIn("DEBUG", Buffer.from(stdout + stderr), MARKER)).to.deep.equal([]);
   });
 
   it("is in no error: inspected, as JSON, in its stack", () => {
