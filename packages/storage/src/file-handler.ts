@@ -55,6 +55,8 @@ export class FileHandler {
     }
     // On failure pipeline destroys the response, so that the client sees a broken transfer and not an end.
     await pipeline(body, response).catch(() => {});
+    // A response that was closed before is not piped to, and then nobody else closes the object.
+    body.destroy();
   }
 
   /** For servers and frameworks with `Request` and `Response`. */

@@ -6,7 +6,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
-import { EncryptedLocalStorage, FileHandler, SignedUrls } from "@fieldseal/storage";
+import {
+  EncryptedLocalStorage,
+  FileHandler,
+  type OpenObject,
+  SignedUrls,
+} from "@fieldseal/storage";
 import { expect } from "chai";
 import { thrownBy } from "./support/bodies.ts";
 
@@ -288,6 +293,41 @@ describe("FileHandler", () => {
       await new Promise((done) => setTimeout(done, 20));
     expect(await open()).to.equal(0);
     expect(errors).to.deep.equal([]);
+  });
+
+  it("closes the file when the client has gone before it is opened", async () => {
+    const opened: OpenObject[] = [];
+    let closed = 0;
+    const slow = new EncryptedLocalStorage({ path: folder, keyring, durability: "none" });
+    const open = slow.open.bind(slow);
+    slow.open = async (...given) => {
+      const object = await open(...given);
+      const close = object.close.bind(object);
+      object.close = () => close().finally(() => (closed += 1));
+      opened.push(object);
+      return object;
+    };
+    let served: (() => void) | undefined;
+    const isServed = new Promise<void>((resolve) => (served = resolve));
+    const late = createServer((request, response) => {
+      request.once("close", () =>
+        setTimeout(() => {
+          void new FileHandler(slow).serve(request, response, "v/clip.mp4").then(served);
+        }, 20),
+      );
+    });
+    late.listen(0, "127.0.0.1");
+    await once(late, "listening");
+    const { port } = late.address() as AddressInfo;
+    const client = httpRequest({ port, host: "127.0.0.1" });
+    client.on("error", () => {});
+    client.end();
+    await once(late, "request");
+    client.destroy();
+    await isServed;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    late.close();
+    expect([opened.length, closed]).to.deep.equal([1, 1]);
   });
 
   it("needs signed URLs or a key", async () => {

@@ -45,5 +45,6 @@ function dataYaml(labels: readonly string[]): string {
 
 /** Without folders: a name is never a path. */
 function stemOf(fileName: string): string {
-  return fileName.replace(/\.[A-Za-z0-9]+$/, "").replaceAll(/[/\\:*?"<>|]/g, "_");
+  const stem = fileName.replace(/\.[A-Za-z0-9]+$/, "").replaceAll(/[/\\:*?"<>|]/g, "_");
+  return stem === "" ? "unnamed" : stem;
 }

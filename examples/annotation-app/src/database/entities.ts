@@ -7,8 +7,6 @@ import type { Rectangle } from "./models.ts";
 export type Entities = ReturnType<typeof defineEntities>;
 export type Frame = InferEntity<Entities["Frame"]>;
 export type FrameData = InferEntity<Entities["FrameData"]>;
-export type Video = InferEntity<Entities["Video"]>;
-export type EventDetection = InferEntity<Entities["EventDetection"]>;
 
 export function defineEntities(plaintext: PlaintextMode) {
   return { ...ingested(plaintext), ...annotated(plaintext) };

@@ -38,6 +38,7 @@ export function appearance(stage: Stage): void {
       await page.emulateMedia({ colorScheme: theme });
       await page.goto(app.url);
       await page.getByTestId("frame-row").first().waitFor();
+      await stage.open("coffee-pan3.jpg", page);
       await page.evaluate(await axeSource());
       await page.getByRole("button", { name: "Keyboard shortcuts" }).click();
       await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
@@ -50,9 +51,10 @@ export function appearance(stage: Stage): void {
       await page.getByRole("dialog", { name: "Some edits are not saved" }).waitFor();
       found.push(...(await violations(page)).map((violation) => `leaving: ${violation}`));
       await page.getByRole("button", { name: "Stay" }).click();
-      await page.keyboard.press("Control+z");
       await page.unroute("**/annotations");
-      await page.getByRole("button", { name: "Save now" }).click();
+      await page.locator("[data-testid=save-status].is-saved").waitFor();
+      await page.keyboard.press("Control+z");
+      await page.locator("[data-testid=save-status]:not(.is-saved)").waitFor();
       await page.locator("[data-testid=save-status].is-saved").waitFor();
       await page.close();
       const visitor = await browser.context.browser()?.newContext({ colorScheme: theme });
