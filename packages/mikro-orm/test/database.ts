@@ -1,5 +1,5 @@
 // One MikroORM instance of either version on the tests' PostgreSQL.
-import type { EntityManager, EntitySchema, MikroORM } from "@mikro-orm/postgresql";
+import type { EntityManager, MikroORM } from "@mikro-orm/postgresql";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import type { Version } from "./versions.ts";
 
@@ -29,10 +29,4 @@ export async function createSchema(orm: MikroORM): Promise<void> {
   await (schema.create ?? schema.createSchema)!.call(schema);
 }
 
-export {
-  createTestDatabase,
-  type EntityManager,
-  type EntitySchema,
-  type MikroORM,
-  type TestDatabase,
-};
+export { createTestDatabase, type EntityManager, type MikroORM, type TestDatabase };

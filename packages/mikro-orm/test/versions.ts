@@ -1,6 +1,7 @@
 // The adapter's one source on both versions of MikroORM, side by side in one process: modules of `src` loaded with
 // `?mikro-orm=6` get MikroORM 6 from the workspace in test/mikro-orm-6.
 import { registerHooks } from "node:module";
+import type { Migrator as MigratorClass } from "@mikro-orm/migrations";
 import type * as CoreModule from "@mikro-orm/postgresql";
 import type * as AdapterModule from "../src/index.ts";
 
@@ -28,13 +29,14 @@ export interface Version {
   readonly adapter: Adapter;
   /** MikroORM itself, with version 7's types; the tests use what both have. */
   readonly core: Core;
+  readonly Migrator: typeof MigratorClass;
 }
 
 async function load(number: 6 | 7): Promise<Version> {
   const mark = number === 6 ? MARK : "";
   const adapter = (await import(`../src/index.ts${mark}`)) as Adapter;
-  const { core } = (await import(`./mikro-orm.ts${mark}`)) as { core: Core };
-  return { name: `MikroORM ${number}`, number, adapter, core };
+  const own = (await import(`./mikro-orm.ts${mark}`)) as Pick<Version, "core" | "Migrator">;
+  return { name: `MikroORM ${number}`, number, adapter, ...own };
 }
 
 export const versions: readonly Version[] = [await load(7), await load(6)];
