@@ -140,12 +140,14 @@ async function resolveComparison(comparison: Comparison, value: unknown): Promis
   const operations = isPlainObject(value) ? Object.entries(value) : [["$in", value] as const];
   const conditions: unknown[] = [];
   for (const [operator, operand] of operations) {
-    const isNothing = operand === null || (Array.isArray(operand) && operand.length === 0);
+    // Elsewhere an array is a JSON value.
+    const isList = Array.isArray(operand) && (operator === "$in" || operator === "$nin");
+    const isNothing = operand === null || (isList && operand.length === 0);
     if (isNothing || isRawSql(operand)) {
       conditions.push({ [name]: { [operator]: operand } });
       continue;
     }
-    const values = (Array.isArray(operand) ? operand : [operand]) as unknown[];
+    const values = isList ? (operand as unknown[]) : [operand];
     const rows = await rowsHolding(comparison, values);
     conditions.push(operator === "$ne" || operator === "$nin" ? { $not: rows } : rows);
   }
