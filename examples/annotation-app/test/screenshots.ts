@@ -17,7 +17,7 @@ const SIZES = [
 ] as const;
 const THEMES = ["light", "dark"] as const;
 
-const app = await startTestApplication({ ROTATION_ROWS_PER_SECOND: "60" });
+const app = await startTestApplication({ ROTATION_ROWS_PER_SECOND: "90" });
 const browser = await openBrowser();
 const ada = await Client.signedIn(app.url);
 await mkdir(FOLDER, { recursive: true });
@@ -86,7 +86,10 @@ async function takeAll(
   await show(`#/videos/${clip?.id}`);
   await page.waitForFunction(() => (document.querySelector("video")?.readyState ?? 0) >= 2);
   await page.getByTestId("event").filter({ hasText: "rocket" }).click();
-  await page.waitForFunction(() => document.querySelector("video")?.seeking === false);
+  await page.waitForFunction(() => {
+    const player = document.querySelector("video");
+    return player?.seeking === false && player.readyState >= 3;
+  });
   await shoot("videos");
   await show("#/database");
   await shoot("database");
@@ -105,6 +108,8 @@ async function takeAll(
   await page.getByRole("button", { name: "Pause" }).click();
   await page.locator("[data-testid=rotation].is-paused").waitFor();
   await shoot("keys-paused");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.locator("[data-testid=rotation].is-done").waitFor();
   await show("#/transfer");
   await shoot("transfer");
   await importBoxes(page);

@@ -51,7 +51,7 @@ function frameRoutes(server: FastifyInstance, options: AnnotateOptions): void {
 function transferRoutes(server: FastifyInstance, { database, activity }: AnnotateOptions): void {
   const record = (user: string, form: string, { frames }: Exported): Promise<void> => {
     const boxes = frames.reduce((sum, frame) => sum + frame.boxes.length, 0);
-    return activity.append(user, `export.${form}`, `${frames.length} frames, ${boxes} boxes`);
+    return activity.append(user, `export.${form}`, `frames: ${frames.length}, boxes: ${boxes}`);
   };
 
   server.get("/api/export/coco", async (request, reply) => {
@@ -79,7 +79,7 @@ function transferRoutes(server: FastifyInstance, { database, activity }: Annotat
     await activity.append(
       user,
       "import.coco",
-      `${boxes} boxes into ${frames} frames, ${skipped.length} files skipped`,
+      `boxes: ${boxes}, frames: ${frames}, remarks: ${skipped.length}`,
     );
     return result;
   });

@@ -122,7 +122,7 @@ function rotationRoutes(server: FastifyInstance, { rotation, activity }: Console
   server.post("/api/rotation/:step", { config }, async (request) => {
     const { step } = StepParams.parse(request.params);
     const state = await rotation[step]();
-    const text = `${state.done} of ${state.total} done`;
+    const text = step === "start" ? "from the beginning" : `${state.done} of ${state.total} done`;
     await activity.append(userOf(request), `rotation.${step}`, text);
     return state;
   });

@@ -5,8 +5,8 @@ import { boxOf } from "../annotate/frame-detail.ts";
 import type { Database } from "../database/database.ts";
 import type { Rectangle } from "../database/models.ts";
 
-/** Along the longer side of a box: a face of ten by ten fields is nobody's. */
-const FIELDS = 10;
+/** Along the longer side of a box: a face of six by four fields is nobody's. */
+const FIELDS = 6;
 
 /** What people drew and what the detector saw: whoever edits a box away does not show what is under it. */
 export async function boxesOf({ models }: Database, frameId: string): Promise<Rectangle[]> {
@@ -35,6 +35,8 @@ export async function blurBoxes(picture: Buffer, boxes: readonly Rectangle[]): P
     };
     return region.width > 0 && region.height > 0 ? [region] : [];
   });
+  // The largest last, and so on top: a face in a person's box is as coarse as the person.
+  patches.sort((a, b) => a.width * a.height - b.width * b.height);
   const overlays = await Promise.all(
     patches.map(async (region) => {
       const scale = FIELDS / Math.max(region.width, region.height, FIELDS);

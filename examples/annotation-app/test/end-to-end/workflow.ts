@@ -79,6 +79,22 @@ export function workflow(stage: Stage): void {
     await browser.provoked(/ERR_CONNECTION_FAILED/);
   });
 
+  it("follows an address that changes while the page is being built", async () => {
+    const { browser, app } = stage;
+    const page = await browser.context.newPage();
+    await page.addInitScript(() => {
+      const observer = new MutationObserver(() => {
+        if (!document.querySelector("nav")) return;
+        observer.disconnect();
+        location.hash = "#/keys";
+      });
+      observer.observe(document, { childList: true, subtree: true });
+    });
+    await page.goto(app.url);
+    await page.locator("nav a[aria-current][href='#/keys']").waitFor();
+    await page.close();
+  });
+
   it("moves nothing that is on screen while it loads", async () => {
     const { browser, app } = stage;
     const page = await browser.context.newPage();

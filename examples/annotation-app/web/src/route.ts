@@ -1,5 +1,5 @@
 // Which screen is shown, kept in the fragment of the address: it survives a reload and never reaches the server.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
 export const SCREENS = ["frames", "videos", "database", "keys", "transfer", "activity"] as const;
 export type Screen = (typeof SCREENS)[number];
@@ -37,7 +37,8 @@ export function replaceRoute(screen: Screen, id: string): void {
 
 export function useRoute(): Route {
   const [route, setRoute] = useState(() => parseRoute(location.hash));
-  useEffect(() => {
+  // In the same turn as the first look: an address that changes before the page is painted must not be missed.
+  useLayoutEffect(() => {
     const onChange = (): void => setRoute(parseRoute(location.hash));
     addEventListener("hashchange", onChange);
     return () => removeEventListener("hashchange", onChange);

@@ -1,0 +1,72 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { generateRootKey } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import { Client } from "./client.ts";
+import { CommandFolder, StartedCommand } from "./started-command.ts";
+
+const COMMAND = join(import.meta.dirname, "../src/add-account.ts");
+
+describe("The account command", function () {
+  this.timeout(60_000);
+  let database: TestDatabase;
+  let folder: CommandFolder;
+  let server: StartedCommand;
+  let production: Record<string, string>;
+
+  before(async () => {
+    database = await createTestDatabase({ name: "account" });
+    folder = await CommandFolder.make();
+    production = {
+      NODE_ENV: "production",
+      ENCRYPTION_KEY: generateRootKey(),
+      DATABASE_URL: database.url,
+      DATA_DIRECTORY: folder.data,
+      ENV_FILE: folder.envFile,
+    };
+    server = new StartedCommand(folder, production);
+    await server.url();
+  });
+
+  after(async () => {
+    server.interrupt();
+    await server.untilGone(folder);
+    await folder.remove();
+    await database.drop();
+  });
+
+  const add = (parameters: readonly string[], password: string) =>
+    spawnSync(process.execPath, ["--conditions=@fieldseal/source", COMMAND, ...parameters], {
+      encoding: "utf8",
+      input: password,
+      env: { PATH: process.env.PATH, ...production },
+    });
+
+  it("lets somebody in where there are no demo accounts, and says so at the start", async () => {
+    expect(server.said).to.include("Nobody can sign in yet");
+    const { status, stdout, stderr } = add(["Grace", "annotator"], "a long password\n");
+    expect([status, stdout], stderr).to.deep.equal([0, "Grace can sign in as annotator.\n"]);
+    const grace = new Client(await server.url());
+    const before = await grace.send<{ demoAccounts: unknown[] }>("GET", "/api/session");
+    expect(before.body.demoAccounts).to.deep.equal([]);
+    const cookie = before.headers.getSetCookie()[0] ?? "";
+    expect(cookie).to.match(/^__Host-session=.*Secure/);
+    const credentials = { name: "Grace", password: "a long password" };
+    expect((await grace.send("POST", "/api/session", credentials)).status).to.equal(200);
+    expect((await grace.send("GET", "/api/frames")).status).to.equal(200);
+    const rows = await database.query("SELECT name, password_hash FROM account");
+    expect(JSON.stringify(rows)).not.to.include("Grace").and.not.to.include("a long password");
+  });
+
+  it("refuses short passwords and roles that there are not", () => {
+    const short = add(["Eve", "viewer"], "short");
+    expect([short.status, short.stderr]).to.deep.equal([
+      1,
+      "The password needs 12 characters at least.\n",
+    ]);
+    const role = add(["Eve", "owner"], "a long password");
+    expect(role.status).to.equal(1);
+    expect(role.stderr).to.match(/^Usage/);
+  });
+});
