@@ -75,9 +75,15 @@ export interface EncryptedTypeConstructor extends AbstractDataTypeConstructor {
   (options?: EncryptionOptions): AbstractDataType & EncryptedDataType;
 }
 
-function defineType(name: string, codec: ValueCodec<unknown>): EncryptedTypeConstructor {
+const definedKeys = new Set<string>();
+
+/** Only for this file and its tests. */
+export function defineType(name: string, codec: ValueCodec<unknown>): EncryptedTypeConstructor {
   // A key of its own, or Sequelize takes the type for its namesake and stores plaintext (normalizeDataType).
-  const key = `FIELDSEAL_${codec.content.toUpperCase()}`;
+  // And not of the content, which several types may have: the later would convert the columns of the earlier.
+  const key = `FIELDSEAL_${name.toUpperCase()}`;
+  if (definedKeys.has(key)) throw new TypeError(`There is a type ${name} already.`);
+  definedKeys.add(key);
   class EncryptedColumnType extends EncryptedDataType {
     static readonly key = key;
     readonly codec = codec;

@@ -1,8 +1,9 @@
 // Pins what the adapter relies on in Sequelize and its types do not show. When one of these fails after an upgrade,
 // read sequelize-internals.ts first.
-import { generateRootKey, Keyring } from "@fieldseal/crypto";
+import { generateRootKey, jsonCodec, Keyring, textCodec, type ValueCodec } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { DataTypes, Sequelize, Utils } from "sequelize";
+import { defineType, type EncryptedDataType } from "../src/encrypted-types.ts";
 import { EncryptedType, fieldseal } from "../src/index.ts";
 import { isEncryptedType } from "../src/installation.ts";
 import {
@@ -29,6 +30,15 @@ describe("Sequelize's internals", () => {
     const Exported = DataTypes.ABSTRACT as unknown as new () => object;
     class Broken extends Exported {}
     expect(new Broken()).to.not.be.instanceOf(Broken);
+  });
+
+  it("keep two types of one content apart, and take a name once", () => {
+    const Note = defineType("EncryptedNoteType", { ...textCodec } as ValueCodec<unknown>);
+    const model = offline().define("Item", { a: EncryptedType, b: Note() });
+    const { a, b } = model.getAttributes() as unknown as Record<string, Attribute>;
+    expect((a!.type as EncryptedDataType).codec).to.equal(textCodec);
+    expect((b!.type as EncryptedDataType).codec).to.not.equal(textCodec);
+    expect(() => defineType("EncryptedNoteType", jsonCodec)).to.throw(TypeError, /already/);
   });
 
   it("keep our type for an attribute, and do not take it for a namesake", () => {
