@@ -20,6 +20,15 @@ export interface BlindIndexOptions {
   readonly name?: string;
 }
 
+/**
+ * Rows behind a token that adapters read and compare to answer one condition; where there are more, they refuse it: the
+ * index has too few bits for its table.
+ */
+export const MAX_INDEX_CANDIDATES = 10_000;
+
+/** From here on two values share a token with a chance below 2^-64 even among 2^32 rows. */
+const EXACT_BITS = 128;
+
 export const MIN_INDEX_BITS = 4;
 export const MAX_INDEX_BITS = 256;
 
@@ -50,6 +59,11 @@ export class BlindIndex {
     this.bits = bits;
     this.#normalize = resolveNormalizer(normalize, where);
     this.#context = Buffer.concat([encodeColumn(context), lengthPrefixed(name)]);
+  }
+
+  /** Whether a token stands for one value: shorter ones are shared, and rows found by them must be compared. */
+  get isExact(): boolean {
+    return this.bits >= EXACT_BITS;
   }
 
   /** Token of an encoded value under one key: lower-case hex of `ceil(bits / 8)` bytes. */

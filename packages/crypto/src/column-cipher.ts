@@ -184,6 +184,14 @@ export class ColumnCipher<T> {
     return bound.keyring.live.map((key) => this.#sealerFor(bound, key).seal(encoded));
   }
 
+  /**
+   * What a condition compares with, one per live key: stored forms, or tokens where the column has a blind index.
+   * @throws {@link ConfigError} `ERR_CONFIG_UNSUPPORTED` when the column has no search
+   */
+  searchValues(value: T): Stored[] {
+    return this.blindIndex ? this.indexTokens(value) : this.searchTerms(value);
+  }
+
   /** The blind-index token to store with this value. */
   indexToken(value: T): string {
     const index = this.#requireIndex();

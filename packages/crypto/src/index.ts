@@ -7,7 +7,7 @@ export {
   type CryptOptions,
   type EncryptOptions,
 } from "./api.ts";
-export { BlindIndex, type BlindIndexOptions } from "./blind-index.ts";
+export { BlindIndex, MAX_INDEX_CANDIDATES, type BlindIndexOptions } from "./blind-index.ts";
 export {
   channels,
   type CryptEvent,
@@ -16,6 +16,7 @@ export {
   type KeyEvent,
 } from "./channels.ts";
 export { base64Codec } from "./codecs/base64.ts";
+export { codecsByType, type ColumnType } from "./codecs/by-type.ts";
 export { bytesCodec } from "./codecs/bytes.ts";
 export type { Encoded, ValueCodec } from "./codecs/codec.ts";
 export { jsonCodec } from "./codecs/json.ts";
@@ -25,6 +26,7 @@ export type { EncryptionOptions, LegacyOptions } from "./column-options.ts";
 export type { ColumnContext, ContextInput } from "./context.ts";
 export type { EncryptedColumn } from "./encrypted-column.ts";
 export { envelopeCondition } from "./envelope-condition.ts";
+export { databaseName, envelopeConstraintName } from "./envelope-constraint.ts";
 export {
   formatKeyId,
   parseEnvelope,
@@ -76,5 +78,6 @@ export {
   type BlindIndexPopulation,
 } from "./plan-blind-index.ts";
 export { configure, defaultKeyring } from "./process-default.ts";
+export { queryRefusal } from "./query-refusal.ts";
 export { generateRootKey, type RootKeyInput } from "./root-key.ts";
 export type { StorageForm, Stored, StoredInput } from "./stored-form.ts";

@@ -20,6 +20,18 @@ const indexed = (options: Partial<BlindIndexOptions> = {}): { blindIndex: BlindI
 describe("a blind index", () => {
   const keyring = newKeyring();
 
+  it("is exact from 128 bits on, and by default", () => {
+    const isExact = (bits?: number): boolean | undefined =>
+      textColumn(keyring, indexed(bits === undefined ? {} : { bits })).blindIndex?.isExact;
+    expect([4, 127, 128, 256, undefined].map(isExact)).to.deep.equal([
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
+  });
+
   it("gives equal values equal tokens, and others other ones", () => {
     const cipher = textColumn(keyring, indexed());
     expect(cipher.indexToken("a"))
@@ -67,6 +79,7 @@ describe("a blind index", () => {
     let ring = old.add(generateRootKey(), "primary");
     const cipher = textColumn(() => ring, indexed());
     const tokens = cipher.indexTokens("a");
+    expect(cipher.searchValues("a")).to.deep.equal(tokens);
     expect(tokens).to.have.length(2);
     expect(tokens[0]).to.equal(cipher.indexToken("a"));
     expect(tokens[1]).to.equal(textColumn(old, indexed()).indexToken("a"));

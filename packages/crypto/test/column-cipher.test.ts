@@ -215,6 +215,7 @@ describe("a deterministic column", () => {
     const [before, after] = [textColumn(old, options), textColumn(ring, options)];
     expect(before.seal("ada")).to.equal(before.seal("ada")).and.not.equal(before.seal("bob"));
     expect(after.searchTerms("ada")).to.deep.equal([after.seal("ada"), before.seal("ada")]);
+    expect(after.searchValues("ada")).to.deep.equal(after.searchTerms("ada"));
     expect(
       textColumn(ring.setStatus(old.primary.id, "disabled"), options).searchTerms("ada"),
     ).to.have.length(1);

@@ -2,15 +2,7 @@
 // itself, and shows whoever writes an adapter for another ORM what there is to do.
 import pg from "pg";
 import { isDeepStrictEqual } from "node:util";
-import {
-  base64Codec,
-  bytesCodec,
-  ColumnCipher,
-  jsonCodec,
-  textCodec,
-  UnsupportedQueryError,
-  type ValueCodec,
-} from "../src/index.ts";
+import { codecsByType, ColumnCipher, queryRefusal } from "../src/index.ts";
 import {
   describeConformance,
   Not,
@@ -22,12 +14,6 @@ import {
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import { recordStatements } from "../../../test/support/sent-statements.ts";
 
-const CODECS = {
-  text: textCodec as ValueCodec<unknown>,
-  json: jsonCodec,
-  binary: bytesCodec as ValueCodec<unknown>,
-  base64: base64Codec as ValueCodec<unknown>,
-};
 const PLAIN_TYPES = { text: "text", json: "jsonb", binary: "bytea", base64: "text" };
 
 const sent = recordStatements(pg);
@@ -53,7 +39,7 @@ class PgModel implements ConformanceModel {
       const cipher = isPlain
         ? undefined
         : new ColumnCipher({
-            codec: CODECS[type],
+            codec: codecsByType[type],
             label: `${name}.${field}`,
             options,
             defaultContext: { table: name, column: field },
@@ -207,33 +193,28 @@ class PgModel implements ConformanceModel {
   async #holding(field: string, values: readonly unknown[]): Promise<[string, unknown[]]> {
     const cipher = this.#ciphers.get(field);
     if (!cipher) return [field, [...values]];
-    if (!cipher.blindIndex) return [field, values.flatMap((value) => this.#terms(cipher, value))];
-    const tokens = values.flatMap((value) => cipher.indexTokens(value));
+    if (!cipher.isDeterministic && !cipher.blindIndex)
+      throw queryRefusal(cipher, "cannot be searched");
+    const terms = values.flatMap((value) => cipher.searchValues(value));
+    if (!cipher.blindIndex) return [field, terms];
     const sql = `SELECT * FROM ${this.#table} WHERE "${cipher.blindIndex.column}" = ANY($1)`;
-    const rows = this.#open((await this.#pool.query(sql, [tokens])).rows);
+    const rows = this.#open((await this.#pool.query(sql, [terms])).rows);
     const found = rows.filter((row) => values.some((v) => cipher.indexMatches(row[field], v)));
     return ["id", found.map(({ id }) => id)];
   }
 
-  #terms(cipher: ColumnCipher<unknown>, value: unknown): unknown[] {
-    if (cipher.isDeterministic) return cipher.searchTerms(value);
-    throw new UnsupportedQueryError(`${cipher.label} cannot be searched; give it a blindIndex.`);
-  }
-
   async findLike(property: string, pattern: string): Promise<number[]> {
-    if (!this.#ciphers.get(property)) {
-      const sql = `SELECT id FROM ${this.#table} WHERE "${property}" LIKE $1`;
-      return (await this.#pool.query<{ id: number }>(sql, [pattern])).rows.map(({ id }) => id);
-    }
-    throw new UnsupportedQueryError(`${property} is encrypted and cannot be matched by a pattern.`);
+    const cipher = this.#ciphers.get(property);
+    if (cipher) throw queryRefusal(cipher, "cannot be matched by a pattern");
+    const sql = `SELECT id FROM ${this.#table} WHERE "${property}" LIKE $1`;
+    return (await this.#pool.query<{ id: number }>(sql, [pattern])).rows.map(({ id }) => id);
   }
 
   async sortBy(property: string): Promise<number[]> {
-    if (!this.#ciphers.get(property)) {
-      const sql = `SELECT id FROM ${this.#table} ORDER BY "${property}"`;
-      return (await this.#pool.query<{ id: number }>(sql)).rows.map(({ id }) => id);
-    }
-    throw new UnsupportedQueryError(`${property} is encrypted and cannot be sorted by.`);
+    const cipher = this.#ciphers.get(property);
+    if (cipher) throw queryRefusal(cipher, "cannot be sorted by");
+    const sql = `SELECT id FROM ${this.#table} ORDER BY "${property}"`;
+    return (await this.#pool.query<{ id: number }>(sql)).rows.map(({ id }) => id);
   }
 
   statements(): readonly string[] {

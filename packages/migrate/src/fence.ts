@@ -1,15 +1,13 @@
 // The two guards of a finished column. The fence, a trigger, refuses plaintext with a message that holds no value; it
 // comes first, because PostgreSQL's own message of a violated CHECK quotes the row, and servers log that. The CHECK
 // constraint is what the database itself vouches for.
-import { createHash } from "node:crypto";
-import { envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
+import { databaseName, envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Attribute, Relation } from "./relation.ts";
 import { quote } from "./table.ts";
 
 /** Triggers run in the order of their names: late, to see what others made of the row. */
 const TRIGGER = "zz_fieldseal_fence";
-const MAX_NAME_BYTES = 63;
 
 export interface Fence {
   readonly functionSql: string;
@@ -31,7 +29,7 @@ export function fenceOf(relation: Relation, described: readonly EncryptedColumn[
   END IF;`;
   });
   return {
-    functionSql: `${quote(relation.schema)}.${quote(nameOf([relation.name, "fieldseal_fence"]))}`,
+    functionSql: `${quote(relation.schema)}.${quote(databaseName([relation.name, "fieldseal_fence"]))}`,
     body: `BEGIN\n${conditions.join("\n")}\n  RETURN NEW;\nEND`,
     columns: columns.map(({ column }) => column),
   };
@@ -86,21 +84,6 @@ export async function findConstraint(
     [relation.oid, (relation.attributes.get(column) as Attribute).number, pattern],
   );
   return rows[0];
-}
-
-/** The name that the Sequelize adapter gives as well, unless it is too long. */
-export function constraintName({ name }: Relation, column: string): string {
-  return nameOf([name, column, "encrypted"]);
-}
-
-/** PostgreSQL would cut a long name, and two tables or columns might then share one. */
-function nameOf(parts: readonly string[]): string {
-  const name = parts.join("_");
-  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
-  const hash = createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 8);
-  const end = `_${hash}_${parts.at(-1) as string}`;
-  const start = Buffer.from(name).subarray(0, MAX_NAME_BYTES - end.length);
-  return start.toString().replace(/\uFFFD$/u, "") + end;
 }
 
 function literal(text: string): string {

@@ -1,15 +1,13 @@
 // The end of a migration: from here on the database itself refuses what is no envelope.
-import { envelopeCondition, MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
+import {
+  envelopeCondition,
+  envelopeConstraintName,
+  MigrationError,
+  type EncryptedColumn,
+} from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import type { Target } from "./contract.ts";
-import {
-  constraintName,
-  dropFence,
-  fenceOf,
-  findConstraint,
-  hasFence,
-  raiseFence,
-} from "./fence.ts";
+import { dropFence, fenceOf, findConstraint, hasFence, raiseFence } from "./fence.ts";
 import { displayName, requireRelation, type Relation } from "./relation.ts";
 import { withShortLock, type LockOptions } from "./short-lock.ts";
 import { surveyColumns } from "./survey.ts";
@@ -153,7 +151,8 @@ async function constrain(
 ): Promise<Constrained> {
   const { client, relation, options } = work;
   const found = await findConstraint(client, relation, column);
-  const { name = constraintName(relation, column.column), isValidated = false } = found ?? {};
+  const { name = envelopeConstraintName(relation.name, column.column), isValidated = false } =
+    found ?? {};
   if (isValidated) return { remaining: 0, constraint: name, isValidated, changes: [] };
   if (remaining > 0) return { remaining, constraint: found?.name, isValidated, changes: [] };
   if (found === undefined) {

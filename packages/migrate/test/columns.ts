@@ -1,23 +1,18 @@
 // Encrypted columns as an adapter describes them, without an ORM.
 import {
-  base64Codec,
-  bytesCodec,
+  codecsByType,
   ColumnCipher,
-  jsonCodec,
-  textCodec,
+  type ColumnType,
   type EncryptedColumn,
   type EncryptionOptions,
   type Keyring,
-  type ValueCodec,
 } from "@fieldseal/crypto";
-
-const CODECS = { text: textCodec, json: jsonCodec, binary: bytesCodec, base64: base64Codec };
 
 export interface ColumnSpec {
   readonly table: string;
   readonly column: string;
   readonly keyring: Keyring;
-  readonly type?: keyof typeof CODECS;
+  readonly type?: ColumnType;
   readonly options?: EncryptionOptions;
   readonly schema?: string;
   readonly primaryKey?: readonly string[];
@@ -34,7 +29,7 @@ export function column(spec: ColumnSpec): EncryptedColumn {
     primaryKey: primaryKey ?? ["id"],
     isNullable: true,
     cipher: new ColumnCipher({
-      codec: CODECS[type] as ValueCodec<unknown>,
+      codec: codecsByType[type],
       label: `${table}.${name}`,
       options,
       defaultContext: { table, column: name },

@@ -4,10 +4,11 @@ import {
   ColumnCipher,
   ConfigError,
   defaultKeyring,
-  UnsupportedQueryError,
+  queryRefusal,
   type ColumnContext,
   type EncryptionOptions,
   type KeyringInput,
+  type UnsupportedQueryError,
   type ValueCodec,
 } from "@fieldseal/crypto";
 import { driverOf } from "./driver-internals.ts";
@@ -135,12 +136,8 @@ function contextOf(type: BoundType, meta: Meta, prop: Property): ColumnContext {
 
 /** The error for a question that ciphertext cannot answer, with the way out that fits the column. */
 export function unsupportedQuery(type: BoundType, problem: string): UnsupportedQueryError {
-  const { meta, prop, label } = bindings.get(type) ?? {};
-  const isSearchable = type.options.deterministic === true || type.options.blindIndex !== undefined;
-  const advice = isSearchable
-    ? "It can be searched by equality only; do the rest after loading."
-    : "Declare it deterministic or give it a blindIndex to search by equality; do the rest after loading.";
-  return new UnsupportedQueryError(`${label} is encrypted and ${problem}. ${advice}`, {
+  const { meta, prop, label = type.constructor.name } = bindings.get(type) ?? {};
+  return queryRefusal({ label, options: type.options }, problem, {
     ...(meta && { model: meta.className }),
     ...(prop && { field: prop.name }),
   });

@@ -15,7 +15,6 @@ import { isRawSql, type ConversionContext, type Property } from "./mikro-orm-int
 import { indexTokens } from "./found-rows.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
 import { EmbeddedSealed, Sealed } from "./sealed.ts";
-import { isShortIndex } from "./short-index.ts";
 
 const EQUALITY: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
 
@@ -178,7 +177,7 @@ function searchTerm<T>(
   if (cipher.isDeterministic) {
     return new DeterministicTerm(cipher.searchTerms(plain), operator);
   }
-  if (isShortIndex(cipher)) {
+  if (cipher.blindIndex?.isExact === false) {
     throw unsupportedQuery(
       type,
       "has a blind index of few bits, whose matches must be compared: use em.find, findOne, count, nativeUpdate or " +

@@ -1,5 +1,5 @@
 // The entities as the re-encryption engine and the command see them, and the constraint that keeps plaintext out.
-import { envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
+import { envelopeCondition, envelopeConstraintName, type EncryptedColumn } from "@fieldseal/crypto";
 import type { MikroORM } from "@mikro-orm/core";
 import { cipherOf, encryptedTypeOf } from "./binding.ts";
 import {
@@ -76,5 +76,6 @@ export interface EnvelopeCheck {
  */
 export function envelopeCheck(column: string, storage: "text" | "binary" = "text"): EnvelopeCheck {
   const quoted = `"${column.replaceAll('"', '""')}"`;
-  return { name: `${column}_encrypted`, expression: envelopeCondition(quoted, storage) };
+  const name = envelopeConstraintName(undefined, column);
+  return { name, expression: envelopeCondition(quoted, storage) };
 }

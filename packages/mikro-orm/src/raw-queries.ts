@@ -45,8 +45,7 @@ export function searchValues(
   reference: PropertyReference,
   value: unknown,
 ): Stored[] {
-  const cipher = cipherOf(requireEncrypted(em, reference));
-  return cipher.blindIndex ? cipher.indexTokens(value) : cipher.searchTerms(value);
+  return cipherOf(requireEncrypted(em, reference)).searchValues(value);
 }
 
 function requireEncrypted(em: EntityManager, { entity, property }: PropertyReference): BoundType {

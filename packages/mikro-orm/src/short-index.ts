@@ -1,7 +1,7 @@
 // Blind indexes of few bits: several values share a token. Before a statement of the entity manager runs, each
 // condition on such an index is answered exactly: the rows with the token are read, decrypted and compared, and the
 // condition names their primary keys as well. So counting, limits, NOT, UPDATE and DELETE mean the value alone.
-import type { ColumnCipher, Stored } from "@fieldseal/crypto";
+import { MAX_INDEX_CANDIDATES, type Stored } from "@fieldseal/crypto";
 import { cipherOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import {
@@ -22,15 +22,6 @@ import {
 } from "./mikro-orm-internals.ts";
 import { isPlainObject } from "./plain-object.ts";
 import { DeterministicTerm } from "./search-term.ts";
-
-/** From this many bits on two values share a token by chance never: 2^64 values for an even chance. */
-export const EXACT_INDEX_BITS = 128;
-
-const MAX_CANDIDATES = 10_000;
-
-export function isShortIndex(cipher: ColumnCipher<unknown>): boolean {
-  return (cipher.blindIndex?.bits ?? EXACT_INDEX_BITS) < EXACT_INDEX_BITS;
-}
 
 const OPERATORS: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
 const GROUPS: ReadonlySet<string | symbol> = new Set(["$and", "$or", "$not"]);
@@ -65,7 +56,8 @@ function hasShortIndex(meta: Meta, seen: ReadonlySet<Meta> = new Set()): boolean
 
 function shortlyIndexed(prop: Property | undefined): BoundType | undefined {
   const type = encryptedTypeOf(prop);
-  return type?.options.blindIndex && isShortIndex(cipherOf(type)) ? type : undefined;
+  const isShort = type?.options.blindIndex && cipherOf(type).blindIndex?.isExact === false;
+  return isShort ? type : undefined;
 }
 
 /** The entity whose table is asked, with the properties that keys mean here: its own, or those of an embeddable. */
@@ -198,10 +190,10 @@ async function readHolding(
   const candidates = await findCandidates(context, meta, {
     where,
     prop,
-    limit: MAX_CANDIDATES + 1,
+    limit: MAX_INDEX_CANDIDATES + 1,
   });
-  if (candidates.length > MAX_CANDIDATES) {
-    const problem = `has a blindIndex so short that more than ${MAX_CANDIDATES} rows share a token; use more bits`;
+  if (candidates.length > MAX_INDEX_CANDIDATES) {
+    const problem = `has a blindIndex so short that more than ${MAX_INDEX_CANDIDATES} rows share a token; use more bits`;
     throw unsupportedQuery(type, problem);
   }
   const wanted = new Set(values.map((value) => cipher.indexForm(value)));

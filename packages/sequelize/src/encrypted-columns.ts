@@ -1,5 +1,5 @@
 // The models as the re-encryption engine and the command see them, and the constraint that keeps plaintext out.
-import { envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
+import { envelopeCondition, envelopeConstraintName, type EncryptedColumn } from "@fieldseal/crypto";
 import type { Model, ModelStatic, Sequelize } from "sequelize";
 import { cipherOf, encryptedAttributes } from "./installation.ts";
 import { modelsOf, type ModelClass } from "./sequelize-internals.ts";
@@ -68,8 +68,7 @@ function checksOf(
   const { tableName } = model as unknown as ModelClass;
   return encryptedAttributes(model as unknown as ModelClass).map((attribute) => ({
     table: generator.quoteTable(model.getTableName()),
-    // Names end at 63 bytes in PostgreSQL.
-    name: generator.quoteIdentifier(`${tableName}_${attribute.field}`.slice(0, 53) + "_encrypted"),
+    name: generator.quoteIdentifier(envelopeConstraintName(tableName, attribute.field)),
     column: generator.quoteIdentifier(attribute.field),
     storage: cipherOf(attribute).storage,
   }));

@@ -1,5 +1,5 @@
 // Which rows a short blind index means: those with the token are read, decrypted and compared.
-import type { Stored } from "@fieldseal/crypto";
+import { MAX_INDEX_CANDIDATES, type Stored } from "@fieldseal/crypto";
 import { Op, Utils } from "sequelize";
 import { namedAttribute } from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
@@ -7,8 +7,6 @@ import type { IncludeNode } from "./query-internals.ts";
 import { Sealed } from "./sealed.ts";
 import { keyFor, keyOf, refuse } from "./search.ts";
 import { queryGeneratorOf, type Attribute, type ModelClass } from "./sequelize-internals.ts";
-
-const MAX_ROWS = 10_000;
 
 /** Where and how to read: as the statement itself does. */
 export interface ReadContext {
@@ -105,13 +103,13 @@ async function readRows(
     raw: true,
     paranoid: false,
     hooks: false,
-    limit: MAX_ROWS + 1,
+    limit: MAX_INDEX_CANDIDATES + 1,
     ...scope.context,
   })) as Row[];
-  if (candidates.length > MAX_ROWS) {
+  if (candidates.length > MAX_INDEX_CANDIDATES) {
     return refuse(
       attribute,
-      `has a blindIndex so short that more than ${MAX_ROWS} rows share a token; use more bits`,
+      `has a blindIndex so short that more than ${MAX_INDEX_CANDIDATES} rows share a token; use more bits`,
     );
   }
   const wanted = new Set(values.map((value) => cipher.indexForm(value)));

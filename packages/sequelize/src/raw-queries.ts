@@ -38,8 +38,7 @@ export function searchValues(
   attribute: string,
   value: unknown,
 ): Stored[] {
-  const cipher = cipherOf(requireEncrypted(model, attribute));
-  return cipher.blindIndex ? cipher.indexTokens(value) : cipher.searchTerms(value);
+  return cipherOf(requireEncrypted(model, attribute)).searchValues(value);
 }
 
 function requireEncrypted(model: ModelStatic<Model>, name: string): EncryptedAttribute {

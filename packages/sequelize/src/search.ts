@@ -1,6 +1,6 @@
 // Conditions on encrypted columns: equality becomes equality of ciphertext (deterministic columns) or of tokens
 // (blind indexes) under every live key; anything else is refused, because it would silently find nothing.
-import { UnsupportedQueryError } from "@fieldseal/crypto";
+import { queryRefusal } from "@fieldseal/crypto";
 import { Op, Utils } from "sequelize";
 import {
   attributeAtPath,
@@ -214,16 +214,7 @@ export function keyOf(column: string, key: unknown): string {
 
 /** @throws {@link UnsupportedQueryError} always, with the way out that fits the column */
 export function refuse(attribute: EncryptedAttribute, problem: string): never {
-  const { Model: model, fieldName, type } = attribute;
-  const isSearchable = type.options.deterministic === true || type.options.blindIndex !== undefined;
-  const advice = isSearchable
-    ? "It can be searched by equality only; do the rest after loading."
-    : "Declare it deterministic or give it a blindIndex to search by equality; do the rest after loading.";
-  throw new UnsupportedQueryError(
-    `${model.name}.${fieldName} is encrypted and ${problem}. ${advice}`,
-    {
-      model: model.name,
-      field: fieldName,
-    },
-  );
+  const { Model: model, fieldName: field, type } = attribute;
+  const column = { label: `${model.name}.${field}`, options: type.options };
+  throw queryRefusal(column, problem, { model: model.name, field });
 }

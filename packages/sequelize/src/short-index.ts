@@ -22,9 +22,6 @@ import {
 import type { IncludeNode, SelectNode } from "./query-internals.ts";
 import type { ModelClass } from "./sequelize-internals.ts";
 
-/** From here on two values share a token with a chance below 2^-64 even among 2^32 rows. */
-const EXACT_BITS = 128;
-
 /**
  * Resolves all conditions of a SELECT: the root's in a copy of the options, those of includes in place, because
  * Sequelize refers to its own copies of them from several sides (includeMap, parent, subquery filters).
@@ -118,8 +115,7 @@ function partsOf(key: PropertyKey, value: unknown): unknown {
 }
 
 function isShort(attribute: EncryptedAttribute): boolean {
-  const index = cipherOf(attribute).blindIndex;
-  return index !== undefined && index.bits < EXACT_BITS;
+  return cipherOf(attribute).blindIndex?.isExact === false;
 }
 
 /** The condition that means the same; undefined for what needs no index (NULL) or is refused later. */

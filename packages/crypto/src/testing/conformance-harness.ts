@@ -1,4 +1,5 @@
 // What an adapter gives the conformance suite to run on. One table, one model, a plain client beside it.
+import type { ColumnType } from "../codecs/by-type.ts";
 import type { EncryptionOptions } from "../column-options.ts";
 import type { KeyringInput } from "../keyring.ts";
 
@@ -29,7 +30,7 @@ export interface ConformanceDefinition {
 }
 
 export interface ConformanceField {
-  readonly type: "text" | "json" | "binary" | "base64";
+  readonly type: ColumnType;
   /** `"plain"` asks for the ORM's own type: the control that tells our faults from the ORM's habits. */
   readonly options: EncryptionOptions | "plain";
 }

@@ -1,13 +1,10 @@
 // Columns as a migration file declares them: a migration is history, and must not change with the models.
 import {
-  base64Codec,
-  bytesCodec,
+  codecsByType,
   ColumnCipher,
-  jsonCodec,
-  textCodec,
+  type ColumnType,
   type EncryptedColumn,
   type EncryptionOptions,
-  type ValueCodec,
 } from "@fieldseal/crypto";
 
 /** An encrypted column without a model. Options are those of the column types, and mean the same. */
@@ -17,17 +14,10 @@ export interface ColumnDeclaration extends EncryptionOptions {
   readonly table: string;
   readonly column: string;
   /** That of the model's column: `EncryptedType`, `EncryptedJSONType`, `EncryptedBinaryType`, `EncryptedBase64Type`. */
-  readonly type: "text" | "json" | "binary" | "base64";
+  readonly type: ColumnType;
   /** Names of the key's columns, in order. Defaults to `["id"]`. */
   readonly primaryKey?: readonly string[];
 }
-
-const CODECS: Readonly<Record<ColumnDeclaration["type"], ValueCodec<unknown>>> = {
-  text: textCodec,
-  json: jsonCodec,
-  binary: bytesCodec,
-  base64: base64Codec,
-};
 
 /** `plaintext` defaults to "accept" here, unless the column is `legacy`: what a migration meets is not encrypted yet. */
 export function describeColumn(declared: ColumnDeclaration | EncryptedColumn): EncryptedColumn {
@@ -43,7 +33,7 @@ export function describeColumn(declared: ColumnDeclaration | EncryptedColumn): E
     primaryKey,
     isNullable: true,
     cipher: new ColumnCipher({
-      codec: CODECS[type],
+      codec: codecsByType[type],
       label: `${table}.${column}`,
       options: { ...options, plaintext },
       defaultContext: { table, column },
