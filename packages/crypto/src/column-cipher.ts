@@ -1,16 +1,14 @@
 // Seals and opens the values of one column: what both adapters, the engine and the functions of api.ts run on.
 import { BlindIndex } from "./blind-index.ts";
+import { BoundColumn } from "./bound-column.ts";
 import type { ValueCodec } from "./codecs/codec.ts";
 import { ColumnEvents } from "./column-events.ts";
 import { checkOptions, type EncryptionOptions } from "./column-options.ts";
 import { parseContext, type ColumnContext } from "./context.ts";
 import type { SuiteName } from "./envelope.ts";
-import { EnvelopeOpener, NOT_AN_ENVELOPE } from "./envelope-opener.ts";
-import { EnvelopeSealer } from "./envelope-sealer.ts";
+import { NOT_AN_ENVELOPE } from "./envelope-opener.ts";
 import { ConfigError, DecryptError, ValueRangeError, ValueTypeError } from "./errors.ts";
-import type { Key } from "./key.ts";
-import type { Keyring, KeyringInput } from "./keyring.ts";
-import { LegacyColumn, legacyKey } from "./legacy-column.ts";
+import type { KeyringInput } from "./keyring.ts";
 import { readStoredPlaintext, toStoredPlaintext } from "./plaintext-column.ts";
 import { resolveKeyring } from "./process-default.ts";
 import { asBuffer, type StorageForm, type Stored, type StoredInput } from "./stored-form.ts";
@@ -24,15 +22,6 @@ export interface ColumnDefinition<T> {
   readonly defaultContext: ColumnContext;
   /** The keyring when `options.keyring` is unset. Defaults to the process default. */
   readonly defaultKeyring?: KeyringInput | undefined;
-}
-
-/** What depends on the keyring, made anew when that changes. */
-interface Bound<T> {
-  readonly keyring: Keyring;
-  readonly opener: EnvelopeOpener<T>;
-  readonly sealers: Map<Key, EnvelopeSealer>;
-  sealer?: EnvelopeSealer;
-  legacy?: LegacyColumn<T>;
 }
 
 /**
@@ -60,7 +49,7 @@ export class ColumnCipher<T> {
   readonly blindIndex: BlindIndex | undefined;
   readonly #keyring: KeyringInput | undefined;
   readonly #events: ColumnEvents;
-  #bound: Bound<T> | undefined;
+  #bound: BoundColumn<T> | undefined;
 
   /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
   constructor(definition: ColumnDefinition<T>) {
@@ -100,7 +89,7 @@ export class ColumnCipher<T> {
     const encoded = this.codec.encode(value, this.label);
     try {
       const bound = this.#bind();
-      const stored = this.#primarySealer(bound).seal(encoded, row);
+      const stored = bound.sealer.seal(encoded, row);
       this.#events.encrypted(bound.keyring.primary.id, 1);
       return stored;
     } catch (error) {
@@ -181,7 +170,7 @@ export class ColumnCipher<T> {
     }
     const encoded = this.codec.encode(value, this.label);
     const bound = this.#bind();
-    return bound.keyring.live.map((key) => this.#sealerFor(bound, key).seal(encoded));
+    return bound.keyring.live.map((key) => bound.sealerFor(key).seal(encoded));
   }
 
   /**
@@ -221,29 +210,10 @@ export class ColumnCipher<T> {
     throw new ConfigError("ERR_CONFIG_UNSUPPORTED", `${this.label} has no blindIndex.`);
   }
 
-  #bind(): Bound<T> {
+  #bind(): BoundColumn<T> {
     const keyring = resolveKeyring(this.#keyring);
-    if (this.#bound?.keyring !== keyring) {
-      const opener = new EnvelopeOpener(keyring, this.context, this.codec);
-      this.#bound = { keyring, opener, sealers: new Map() };
-    }
+    if (this.#bound?.keyring !== keyring) this.#bound = new BoundColumn(keyring, this);
     return this.#bound;
-  }
-
-  #primarySealer(bound: Bound<T>): EnvelopeSealer {
-    return (bound.sealer ??= this.#sealerFor(bound, bound.keyring.primary));
-  }
-
-  #sealerFor(bound: Bound<T>, key: Key): EnvelopeSealer {
-    let sealer = bound.sealers.get(key);
-    if (sealer === undefined) {
-      const suite = this.suite as SuiteName;
-      const { context, storage, codec, options } = this;
-      const form = { content: codec.content, pad: options.pad, storage };
-      sealer = new EnvelopeSealer({ suite, key, context, ...form });
-      bound.sealers.set(key, sealer);
-    }
-    return sealer;
   }
 
   #sealPresent(values: readonly T[]): Stored[] {
@@ -255,7 +225,7 @@ export class ColumnCipher<T> {
     if (encoded.length === 0) return [];
     try {
       const bound = this.#bind();
-      const sealed = this.#primarySealer(bound).sealMany(encoded);
+      const sealed = bound.sealer.sealMany(encoded);
       this.#events.encrypted(bound.keyring.primary.id, sealed.length);
       return sealed;
     } catch (error) {
@@ -265,7 +235,7 @@ export class ColumnCipher<T> {
   }
 
   #sealLegacy(value: T): Stored {
-    const stored = this.#legacy().seal(this.codec.encodeLegacy(value, this.label));
+    const stored = this.#bind().legacy.seal(this.codec.encodeLegacy(value, this.label));
     this.#events.insecure("legacy-stored");
     return stored;
   }
@@ -274,7 +244,7 @@ export class ColumnCipher<T> {
   #openOther(stored: StoredInput, position?: number): T {
     let value: T | undefined;
     if (this.options.legacy !== undefined) {
-      value = this.#legacy().open(stored);
+      value = this.#bind().legacy.open(stored);
       if (value !== undefined) this.#events.insecure("legacy-read");
     } else if (this.options.plaintext === "accept") {
       value = readStoredPlaintext(stored, this.codec);
@@ -282,16 +252,6 @@ export class ColumnCipher<T> {
     }
     if (value === undefined) throw new DecryptError({ ...this.context, position });
     return value;
-  }
-
-  #legacy(): LegacyColumn<T> {
-    const bound = this.#bind();
-    const { legacy = "aes-256-cbc" } = this.options;
-    return (bound.legacy ??= new LegacyColumn(
-      legacyKey(bound.keyring, legacy, this.label),
-      this.codec,
-      this.storage,
-    ));
   }
 
   #onEncryptFailure(error: unknown, value: T): Stored {

@@ -1,5 +1,6 @@
 // From plaintext in pieces of any length to the body's bytes in pieces of about 1 MiB.
-import { FLOE_HEADER_BYTES, type Floe } from "./floe.ts";
+import { FLOE_HEADER_BYTES } from "./floe-layout.ts";
+import type { Floe } from "./floe.ts";
 
 /** Fewer, larger writes: at 1 MiB the cost of a write no longer shows beside that of encrypting. */
 const BATCH_BYTES: number = 1024 * 1024;

@@ -4,7 +4,8 @@ import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { BodyReader } from "../src/body-reader.ts";
 import { sealBody } from "../src/body-writer.ts";
-import { Floe, FLOE_HEADER_BYTES, FloeLayout, type FloeOptions } from "../src/floe.ts";
+import { FLOE_HEADER_BYTES, FloeLayout } from "../src/floe-layout.ts";
+import { Floe, type FloeOptions } from "../src/floe.ts";
 import { bodyOf, collect, inChunks, codeOf, readFrom, thrownBy } from "./support/bodies.ts";
 
 const folder = fileURLToPath(new URL("vectors/floe/", import.meta.url));
