@@ -24,7 +24,7 @@ import {
   type Property,
 } from "./mikro-orm-internals.ts";
 import { refuseUnsupported } from "./refusals.ts";
-import type { Sealed } from "./sealed.ts";
+import type { Cell } from "./cell.ts";
 
 /** An encrypted type, without its class: encrypted-column-type.ts imports this file. */
 export interface BoundType {
@@ -39,7 +39,7 @@ export interface BoundType {
   convertToJSValue(value: unknown): unknown;
   toCanonical(value: unknown): string;
   fromCanonical(canonical: string): unknown;
-  cell(canonical: string): Sealed;
+  cell(canonical: string): Cell;
 }
 
 export interface Binding {

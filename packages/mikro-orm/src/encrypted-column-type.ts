@@ -14,7 +14,7 @@ import { installOnDriver } from "./driver-hooks.ts";
 import { isRawSql, type ConversionContext, type Property } from "./mikro-orm-internals.ts";
 import { indexTokens } from "./found-rows.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
-import { EmbeddedSealed, Sealed } from "./sealed.ts";
+import { EmbeddedCell, Cell } from "./cell.ts";
 
 const EQUALITY: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
 
@@ -84,19 +84,19 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
     if (value === null || value === undefined || isRawSql(value)) return value as never;
     if (value instanceof DeterministicTerm || value instanceof IndexTerm) return value as never;
     if (context.mode === "query") return searchTerm(this, value, context.key) as never;
-    if (value instanceof Sealed) return value as never;
+    if (value instanceof Cell) return value as never;
     return this.cell(this.toCanonical(value)) as never;
   }
 
   override convertToJSValue(value: unknown): T {
     if (value === null || value === undefined) return value as never;
-    if (value instanceof Sealed) return this.fromCanonical(value.canonical);
+    if (value instanceof Cell) return this.fromCanonical(value.canonical);
     return cipherOf<T>(this).open(storedInput(this, value));
   }
 
   /** Both sides may be cells, or what the database returned; anything else is compared by identity. */
   override compareValues(a: unknown, b: unknown): boolean {
-    if (a instanceof Sealed && b instanceof Sealed) {
+    if (a instanceof Cell && b instanceof Cell) {
       return a.canonical === b.canonical || this.areEqual(a.canonical, b.canonical);
     }
     if (a === b) return true;
@@ -112,8 +112,8 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
   }
 
   /** A cell of this column. */
-  cell(canonical: string): Sealed {
-    return this.isEmbedded ? new EmbeddedSealed(this, canonical) : new Sealed(this, canonical);
+  cell(canonical: string): Cell {
+    return this.isEmbedded ? new EmbeddedCell(this, canonical) : new Cell(this, canonical);
   }
 
   /** MikroORM compares snapshots of what the database returned: with this they hold cells, and compare cheaply. */
@@ -149,7 +149,7 @@ Object.defineProperty(EncryptedColumnType.prototype, "prop", {
  * or searched for.
  */
 function canonicalOf<T>(type: EncryptedColumnType<T>, given: unknown): string | undefined {
-  if (given instanceof Sealed) return given.canonical;
+  if (given instanceof Cell) return given.canonical;
   const value = given instanceof DeterministicTerm ? given.stored : given;
   if (typeof value !== "string" && !(value instanceof Uint8Array)) return undefined;
   try {
@@ -162,7 +162,7 @@ function canonicalOf<T>(type: EncryptedColumnType<T>, given: unknown): string | 
 
 function searchTerm<T>(
   type: EncryptedColumnType<T>,
-  value: T | Sealed,
+  value: T | Cell,
   key: string | undefined,
 ): unknown {
   // Version 6 gives the column's name for a bare value in the conditions of joins.
@@ -173,7 +173,7 @@ function searchTerm<T>(
   if (!isSearchable || !EQUALITY.has(operator)) {
     throw unsupportedQuery(type, `cannot be compared by ${operator}`);
   }
-  const plain = value instanceof Sealed ? type.fromCanonical(value.canonical) : value;
+  const plain = value instanceof Cell ? type.fromCanonical(value.canonical) : value;
   if (cipher.isDeterministic) {
     return new DeterministicTerm(cipher.searchTerms(plain), operator);
   }

@@ -3,7 +3,7 @@
 // live key; others are refused, because they would silently find nothing.
 import { cipherOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import type { KyselyLike } from "./driver-internals.ts";
-import { Sealed } from "./sealed.ts";
+import { Cell } from "./cell.ts";
 
 type Node = Readonly<Record<string, unknown>> & { readonly kind: string };
 
@@ -47,17 +47,17 @@ function isNode(value: unknown): value is Node {
 }
 
 /** The cells of a value, or of a list of values. */
-function cellsOf(operand: unknown): Sealed[] {
+function cellsOf(operand: unknown): Cell[] {
   if (!isNode(operand)) return [];
   const { value, values } = operand as { value?: unknown; values?: readonly unknown[] };
   const candidates = values ?? [value];
   return candidates
     .map((item) => (isNode(item) ? item.value : item))
-    .filter((item) => item instanceof Sealed);
+    .filter((item) => item instanceof Cell);
 }
 
-function comparison(node: Node, cells: readonly Sealed[]): Node {
-  const type = (cells[0] as Sealed).type as unknown as BoundType;
+function comparison(node: Node, cells: readonly Cell[]): Node {
+  const type = (cells[0] as Cell).type as unknown as BoundType;
   const { operator } = node.operator as { readonly operator: string };
   const list = LIST_OPERATORS[operator];
   const cipher = cipherOf(type);

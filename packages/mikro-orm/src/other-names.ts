@@ -10,7 +10,7 @@ import {
   type Row,
   type WhereOptions,
 } from "./mikro-orm-internals.ts";
-import { Sealed } from "./sealed.ts";
+import { Cell } from "./cell.ts";
 
 const columns = new WeakMap<object, ReadonlyMap<string, BoundType>>();
 
@@ -66,7 +66,7 @@ export function refusePaths(properties: Properties, row: Row): void {
 }
 
 function isPlaintext(value: unknown): boolean {
-  return value !== undefined && value !== null && !(value instanceof Sealed) && !isRawSql(value);
+  return value !== undefined && value !== null && !(value instanceof Cell) && !isRawSql(value);
 }
 
 function unsupportedName(type: BoundType, name: string): UnsupportedQueryError {

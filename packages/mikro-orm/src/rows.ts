@@ -12,7 +12,7 @@ import {
   type Row,
 } from "./mikro-orm-internals.ts";
 import { refuseOtherNames } from "./other-names.ts";
-import { Sealed } from "./sealed.ts";
+import { Cell } from "./cell.ts";
 import { isPlainObject } from "./plain-object.ts";
 
 interface EncryptedProperty {
@@ -96,7 +96,7 @@ function withMarks<T extends object>(copy: T, original: object): T {
 
 function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]): void {
   const companion = type.options.blindIndex && companionOf(type);
-  const cells: Sealed[] = [];
+  const cells: Cell[] = [];
   for (const row of rows) {
     const value = row[name];
     if (value === undefined) continue;
@@ -105,7 +105,7 @@ function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]):
       if (companion !== undefined) row[companion] = null;
       continue;
     }
-    const cell = value instanceof Sealed ? value : type.cell(type.toCanonical(value));
+    const cell = value instanceof Cell ? value : type.cell(type.toCanonical(value));
     row[name] = cell;
     cells.push(cell);
     if (companion !== undefined) row[companion] = indexToken(type, cell);
@@ -113,7 +113,7 @@ function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]):
   encryptCells(type, cells);
 }
 
-function indexToken(type: BoundType, cell: Sealed): string {
+function indexToken(type: BoundType, cell: Cell): string {
   return cipherOf(type).indexToken(type.fromCanonical(cell.canonical));
 }
 
@@ -132,7 +132,7 @@ export function withTokens(properties: Properties, row: Row): Row {
   return filled;
 }
 
-function encryptCells(type: BoundType, cells: readonly Sealed[]): void {
+function encryptCells(type: BoundType, cells: readonly Cell[]): void {
   const pending = cells.filter((cell) => !cell.isEncrypted);
   if (pending.length === 0) return;
   const values = pending.map((cell) => type.fromCanonical(cell.canonical));
@@ -158,8 +158,8 @@ export function openRows(meta: Meta, rows: readonly Row[]): void {
 }
 
 /** The cell of a value as the database returned it. */
-export function cellOf(type: BoundType, stored: unknown): Sealed {
-  if (stored instanceof Sealed) return stored;
+export function cellOf(type: BoundType, stored: unknown): Cell {
+  if (stored instanceof Cell) return stored;
   return type.cell(type.toCanonical(type.convertToJSValue(stored)));
 }
 

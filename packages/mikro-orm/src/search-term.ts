@@ -1,6 +1,6 @@
 // What a condition on a searchable column compares with, once the value is known: stored forms under every live key.
 import { UnsupportedQueryError, type Stored } from "@fieldseal/crypto";
-import { sqlLiteral } from "./sealed.ts";
+import { sqlLiteral } from "./cell.ts";
 
 const inspect: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
 

@@ -13,7 +13,7 @@ export interface CellType {
   sealCanonical(canonical: string): Stored;
 }
 
-export class Sealed {
+export class Cell {
   readonly #type: CellType;
   readonly #canonical: string;
   #stored: Stored | undefined;
@@ -84,7 +84,7 @@ export class Sealed {
  * A cell inside an embeddable. MikroORM compares embeddables stored as JSON by their own enumerable properties, so
  * the canonical form must be one, or changes would be missed.
  */
-export class EmbeddedSealed extends Sealed {
+export class EmbeddedCell extends Cell {
   readonly plain: string;
 
   constructor(type: CellType, canonical: string) {
