@@ -4,6 +4,8 @@ import { expect } from "chai";
 import { inspect } from "node:util";
 import { cast, col, fn, json as sequelizeJson, literal, Op, where } from "sequelize";
 import { EncryptedBinaryType, EncryptedJSONType, EncryptedType } from "../src/index.ts";
+import type { EncryptedDataType } from "../src/encrypted-types.ts";
+import { queryGeneratorOf, type Attribute } from "../src/sequelize-internals.ts";
 import { openDatabase, type Opened } from "./database.ts";
 import { ADA, defineModels, type Models } from "./models.ts";
 
@@ -188,6 +190,31 @@ describe("what Sequelize cannot do on ciphertext", () => {
       expect(opened.log.join("\n"), "the log").to.not.include(SECRET);
     });
   }
+
+  it("lets no value through the generator by a way that nobody thought of: the last line", () => {
+    const generator = queryGeneratorOf(opened.sequelize);
+    const attribute = models.User.getAttributes().email as unknown as Attribute;
+    const writes = [
+      () => generator.escape(SECRET, attribute),
+      () => generator.format(SECRET, attribute, {}, String),
+    ];
+    for (const write of writes) {
+      expect(write)
+        .to.throw("User.email is encrypted: this statement would put its value into SQL")
+        .with.property("code", "ERR_QUERY_UNSUPPORTED");
+    }
+    expect(generator.escape(null, attribute)).to.equal("NULL");
+  });
+
+  it("validates types without showing the value", () => {
+    const { type } = models.User.getAttributes().email as unknown as { type: EncryptedDataType };
+    expect(type.validate("text")).to.equal(true);
+    const context = { field: { fieldName: "email" } };
+    expect(() => type.validate({ SECRET }, context)).to.throw(
+      TypeError,
+      "email takes a string, not an object.",
+    );
+  });
 
   it("still counts rows, and distinct values where equal ones are equal", async () => {
     expect(await models.User.count({ col: "email_address" })).to.equal(1);
