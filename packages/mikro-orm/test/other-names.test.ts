@@ -113,6 +113,35 @@ onBothVersions("Other names of encrypted properties", (suite) => {
     });
   }
 
+  it("are not the companion's: values are refused there, in conditions and in data", async () => {
+    const { Person } = suite;
+    const index = { nicknameIndex: SECRET };
+    const email = "token@example.org";
+    const data = { email, ...index } as never;
+    const ways: Attempt[] = [
+      (em) => em.find(Person, index),
+      (em) => em.createQueryBuilder(Person).select("*").where(index).getResult(),
+      (em) => em.insert(Person, data),
+      (em) => em.insertMany(Person, [data]),
+      (em) => em.nativeUpdate(Person, {}, index),
+      (em) => em.upsert(Person, data),
+      (em) => em.persist(em.create(Person, data)).flush(),
+    ];
+    for (const way of ways) {
+      const error = await Promise.resolve()
+        .then(() => way(suite.em()))
+        .then(
+          () => undefined,
+          (reason: UnsupportedQueryError) => reason,
+        );
+      expect(error?.code, error?.message).to.equal("ERR_QUERY_UNSUPPORTED");
+      expect(error?.message).to.include("Person.nicknameIndex holds search tokens");
+      expect(suite.statements().join("\n")).not.to.include(SECRET);
+    }
+    await suite.em().insert(Person, { email, nickname: SECRET, ...index } as never);
+    expect(await suite.em().count(Person, { nickname: SECRET })).to.equal(1);
+  });
+
   it("are taken for NULL, for SQL of one's own, and where they name another property", async () => {
     const em = orm.em.fork() as EntityManager;
     const { raw } = suite.version.core;

@@ -77,6 +77,54 @@ onBothVersions("Filters, lazy and virtual properties", (suite) => {
   });
 });
 
+onBothVersions("Entities with a constructor", (suite) => {
+  it("are made by it, and written once", async () => {
+    const { adapter, core } = suite.version;
+    class Letter {
+      declare id: number;
+      readonly text: string;
+      readonly data: unknown;
+
+      constructor(text: string, data: unknown) {
+        this.text = text;
+        this.data = data;
+      }
+    }
+    const LetterSchema = new core.EntitySchema({
+      class: Letter,
+      tableName: "letters",
+      forceConstructor: true,
+      properties: {
+        id,
+        text: { type: adapter.EncryptedType },
+        data: { type: new adapter.EncryptedJSONType() },
+      },
+    } as never);
+    const log: string[] = [];
+    const orm = await connect(suite.version, suite.database, [LetterSchema], {
+      keyring: suite.keyring,
+      debug: ["query"],
+      logger: (line: string) => log.push(line),
+    });
+    await suite.database.query(
+      "create table letters (id serial primary key, text text, data text)",
+    );
+    const em = orm.em.fork();
+    em.persist(new Letter("dear", { ada: 1 }));
+    await em.flush();
+    const manager = orm.em.fork();
+    const [letter] = await manager.find(Letter, {});
+    expect(letter)
+      .to.be.instanceOf(Letter)
+      .and.to.deep.include({ text: "dear", data: { ada: 1 } });
+    log.length = 0;
+    await manager.flush();
+    await em.flush();
+    expect(log).to.deep.equal([]);
+    await orm.close(true);
+  });
+});
+
 describe("Decorators", () => {
   /** Decorators are functions; called as such here, because type stripping knows no decorator syntax. */
   const kinds: Record<string, () => new () => { id: number }> = {
@@ -108,13 +156,32 @@ describe("Decorators", () => {
     },
   };
 
-  for (const [kind, define] of Object.entries(kinds)) {
+  /** Version 6 has them in its core. */
+  function decoratedBySix(): new () => { id: number } {
+    class LegacyNote {
+      declare id: number;
+    }
+    const { adapter, core } = six!;
+    const { PrimaryKey, Property, Entity } = core as unknown as typeof legacy;
+    PrimaryKey({ type: "integer" })(LegacyNote.prototype, "id");
+    Property({ type: adapter.EncryptedType })(LegacyNote.prototype, "secret");
+    Property({ type: new adapter.EncryptedJSONType() })(LegacyNote.prototype, "data");
+    Entity()(LegacyNote);
+    return LegacyNote;
+  }
+
+  const [seven, six] = versions;
+  const all = [
+    ...Object.entries(kinds).map(([kind, define]) => ({ kind, define, version: seven! })),
+    { kind: "of version 6", define: decoratedBySix, version: six! },
+  ];
+  for (const { kind, define, version } of all) {
     it(`${kind} take the types`, async function () {
       this.timeout(20_000);
       const database = await createTestDatabase();
       const Note = define();
       const keyring = Keyring.fromKey(generateRootKey());
-      const orm = await connect(versions[0]!, database, [Note], { keyring });
+      const orm = await connect(version, database, [Note], { keyring });
       await createSchema(orm);
       const em = orm.em.fork();
       await em.insert(Note, { id: 1, secret: "s", data: { a: 1 } } as never);
