@@ -29,7 +29,7 @@ import { verify } from "./object-verification.ts";
 import { ObjectWriter } from "./object-writer.ts";
 import { OpenedObject, resultOf } from "./opened-object.ts";
 import { publishing } from "./storage-events.ts";
-import { checkTags, ownTags, withoutOwnTags, type Tags } from "./tags.ts";
+import { checkTagBytes, checkTags, ownTags, withoutOwnTags, type Tags } from "./tags.ts";
 
 const DAY_MS: number = 24 * 60 * 60 * 1000;
 
@@ -105,8 +105,9 @@ export class BackendStorage implements EncryptedStorage {
     await body.close();
     const confidential = [info.fileName ?? "", ...Object.values(info.metadata)];
     const checked = checkTags(tags, confidential, name);
-    const own = ownTags(info.keyId);
-    await publishing("tag", name, () => this.#backend.writeTags(name, { ...checked, ...own }));
+    const all = { ...checked, ...ownTags(info.keyId) };
+    checkTagBytes(all, this.#backend.maxTagBytes, name);
+    await publishing("tag", name, () => this.#backend.writeTags(name, all));
   }
 
   async rewrap(key: string): Promise<RotationResult> {

@@ -72,6 +72,8 @@ export interface ReplaceRequest {
 export interface ObjectBackend {
   /** Bytes of envelope that the store can keep with an object. */
   readonly maxEnvelopeBytes: number;
+  /** Bytes of all tags, as JSON; those of the storage itself among them. */
+  readonly maxTagBytes: number;
   /** Writes envelope, tags and body as one object, whole or not at all, also when `body` throws. */
   write(key: string, request: WriteRequest): Promise<StoredObject>;
   /** May read ahead: what comes next is nearly always a read at offset 0. */

@@ -3,8 +3,12 @@
 
 export type Disposition = "inline" | "attachment";
 
-/** What a browser shows without running anything in it. HTML and SVG would run as part of the site that serves them. */
-const SHOWN: RegExp = /^(image\/(?!svg)|video\/|audio\/|text\/plain\b|application\/pdf\b)/i;
+/**
+ * What a browser shows without running anything in it, one by one: HTML, SVG and every other type that ends in `+xml`
+ * would run as part of the site that serves them.
+ */
+const SHOWN: RegExp =
+  /^(image\/(png|jpeg|gif|webp|avif|bmp|apng|tiff|x-icon)|video\/(mp4|webm|ogg|quicktime|mpeg|x-matroska|mp2t)|audio\/(mpeg|mp4|ogg|wav|x-wav|webm|aac|flac)|text\/plain|application\/pdf) *(;|$)/i;
 
 export function contentDisposition(
   wanted: Disposition,

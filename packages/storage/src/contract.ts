@@ -50,12 +50,16 @@ export interface PutOptions {
   readonly onProgress?: (progress: { readonly bytes: number }) => void;
 }
 
-/** What an object is. All of it is authenticated, except `tags` and `modifiedAt`, which are the store's word. */
+/**
+ * What an object is. Where `protection` is `"encrypted"`, all of it is authenticated except `key` and `modifiedAt`: the
+ * store can rename objects. Of `"legacy"` and `"plaintext"` objects nothing is authenticated.
+ */
 export interface ObjectInfo {
   readonly key: string;
   /**
    * 32 hex digits, made anew by every `put` and kept by copy, move, rewrap and reencrypt. Keep it in your own row and
-   * pass it as `expectedObjectId` to notice objects that were swapped or rolled back. Empty for the older layout.
+   * pass it as `expectedObjectId` to notice objects that were swapped or rolled back. Empty for the older layout; what
+   * was not encrypted gets a new one from reencrypt.
    */
   readonly objectId: string;
   /** Strong entity tag with its quotes; the same for the same content. */
@@ -72,7 +76,10 @@ export interface ObjectInfo {
 }
 
 export interface OpenOptions {
-  /** Fails with `ERR_STORAGE_MISMATCH` when another object stands under the key. Defaults to no check. */
+  /**
+   * Fails with `ERR_STORAGE_MISMATCH` when another object stands under the key, or one that is not encrypted and so
+   * cannot prove which it is. Defaults to no check.
+   */
   readonly expectedObjectId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -94,7 +101,7 @@ export interface GetResult {
   readonly info: ObjectInfo;
   /** What the stream gives, both ends included; undefined for all of an empty object. */
   readonly range: { readonly start: number; readonly end: number } | undefined;
-  /** Authenticated bytes only; errors as soon as a segment is not intact. Destroy it to stop early. */
+  /** Of an encrypted object authenticated bytes only; errors at a segment that is not intact. Destroy it to stop early. */
   readonly stream: Readable;
   /** Reads the stream to its end. */
   bytes(): Promise<Buffer>;

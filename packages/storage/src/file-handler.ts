@@ -47,16 +47,19 @@ export class FileHandler {
       (name) => request.headers[name]?.toString(),
       { key },
     );
-    response.writeHead(reply.status, reply.headers);
-    const body = this.#body(reply);
-    if (body === undefined) {
-      response.end();
-      return;
+    try {
+      response.writeHead(reply.status, reply.headers);
+      if (reply.content === undefined) response.end();
+      // On failure pipeline destroys the response, so that the client sees a broken transfer and not an end.
+      else await pipeline(this.#body(reply.content), response).catch(() => {});
+    } catch (error) {
+      // Somebody else has answered already, or added a header that cannot be.
+      response.destroy();
+      this.#options.onError?.(error);
+    } finally {
+      // Also where pipeline leaves it alone: when the client had gone before.
+      await reply.content?.object.close();
     }
-    // On failure pipeline destroys the response, so that the client sees a broken transfer and not an end.
-    await pipeline(body, response).catch(() => {});
-    // A response that was closed before is not piped to, and then nobody else closes the object.
-    body.destroy();
   }
 
   /** For servers and frameworks with `Request` and `Response`. */
@@ -67,9 +70,10 @@ export class FileHandler {
       (name) => request.headers.get(name) ?? undefined,
       { key, signal: request.signal },
     );
-    const body = this.#body(reply, request.signal);
+    const { status, headers, content } = reply;
+    const body = content && this.#body(content, request.signal);
     const stream = body && (Readable.toWeb(body) as ReadableStream<Uint8Array>);
-    return new Response(stream ?? null, { status: reply.status, headers: reply.headers });
+    return new Response(stream ?? null, { status, headers });
   }
 
   async #answer(
@@ -106,8 +110,7 @@ export class FileHandler {
     );
   }
 
-  #body({ content }: HttpAnswer, signal?: AbortSignal): Readable | undefined {
-    if (content === undefined) return undefined;
+  #body(content: HttpAnswer["content"] & {}, signal?: AbortSignal): Readable {
     const stream = new ContentStream(content.object, content.span, signal);
     // Anything else is the client's going away.
     stream.once("error", (error) => {

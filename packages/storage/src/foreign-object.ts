@@ -1,6 +1,6 @@
 // Objects that this package did not write: what an older system left with them says how they are stored.
 import type { ObjectMetadata } from "./object-metadata.ts";
-import { DEFAULT_CONTENT_TYPE } from "./object-metadata.ts";
+import { checkedContentType, checkedFileName } from "./object-metadata.ts";
 
 export interface ForeignObject {
   /** Undefined when nothing says so: it is then refused. */
@@ -25,8 +25,8 @@ export function describeForeign(pairs: Readonly<Record<string, string>>): Foreig
   return {
     protection: protectionOf(pairs),
     metadata: {
-      contentType: contentType ?? DEFAULT_CONTENT_TYPE,
-      fileName: fileName?.split(/[/\\]/).at(-1),
+      contentType: checkedContentType(contentType),
+      fileName: checkedFileName(fileName),
       custom,
       size: undefined,
     },

@@ -2,7 +2,7 @@
 // @see RFC 9110 section 14
 import type { Span } from "./byte-range.ts";
 
-const RANGE: RegExp = /^bytes=(\d*)-(\d*)$/;
+const RANGE: RegExp = /^bytes=(\d*)-(\d*)$/i;
 
 /**
  * The bytes to send; undefined for all of them, which is also the answer to a header that is malformed or asks for

@@ -1,19 +1,29 @@
 // Objects as files: written beside their place and renamed into it, so that a key always names a whole object.
 import { constants } from "node:fs";
-import { copyFile, link, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
+import { copyFile, link, lstat, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { StorageError } from "@fieldseal/crypto";
 import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "./backend.ts";
 import { backendError } from "./backend-error.ts";
 import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { LocalFile, notFound, openFile, readSidecar, sidecarOf } from "./local-file.ts";
+import { isAbsent, LocalFile, openFile } from "./local-file.ts";
+import { ownSidecar } from "./local-sidecar.ts";
 import { LocalFolder, syncFolder, temporaryBeside } from "./local-folder.ts";
 import { collectGarbage, listFiles } from "./local-listing.ts";
-import { encodeSlot, MAX_LOCAL_ENVELOPE_BYTES, SLOT_BYTES } from "./local-slots.ts";
+import {
+  encodeSlot,
+  MAX_LOCAL_ENVELOPE_BYTES,
+  MAX_LOCAL_TAG_BYTES,
+  PREFIX_BYTES,
+  SLOT_BYTES,
+  versionOf,
+} from "./local-slots.ts";
+import { changed, exists, foreign, notFound } from "./object-errors.ts";
 import type { Tags } from "./tags.ts";
 
 const FILE_MODE = 0o600;
+/** By path, of this process: what looks first and writes then must not be interleaved with another storage's work. */
+const LOCK: KeyedLock = new KeyedLock();
 
 export interface LocalBackendOptions {
   readonly path: string;
@@ -22,10 +32,9 @@ export interface LocalBackendOptions {
 
 export class LocalBackend implements ObjectBackend {
   readonly maxEnvelopeBytes: number = MAX_LOCAL_ENVELOPE_BYTES;
+  readonly maxTagBytes: number = MAX_LOCAL_TAG_BYTES;
   readonly #folder: LocalFolder;
   readonly #isDurable: boolean;
-  /** Of this process: what looks first and writes then must not be interleaved with itself. */
-  readonly #lock: KeyedLock = new KeyedLock();
 
   constructor(options: LocalBackendOptions) {
     this.#folder = new LocalFolder(options.path);
@@ -36,15 +45,13 @@ export class LocalBackend implements ObjectBackend {
     const path = await this.#attempt("writing", key, () => this.#folder.pathToWrite(key));
     const temporary = temporaryBeside(path);
     try {
-      await this.#fill(temporary, key, request);
-      await this.#lock.run(key, () => this.#place(temporary, path, key, request));
+      const stored = await this.#fill(temporary, key, request);
+      await LOCK.run(path, () => this.#place(temporary, path, key, request));
+      return stored;
     } catch (error) {
       await discard(temporary);
       throw error;
     }
-    const file = await this.open(key);
-    await file.close();
-    return file.object;
   }
 
   async open(key: string): Promise<LocalFile> {
@@ -83,7 +90,11 @@ export class LocalBackend implements ObjectBackend {
       await this.#attempt("copying", from, async () => {
         // A reflink where the file system has them: no bytes are moved.
         await copyFile(source, temporary, constants.COPYFILE_FICLONE);
-        if (this.#isDurable) await withFile(temporary, "r", (handle) => handle.sync());
+        await withFile(temporary, "r", async (handle) => {
+          // copyFile copies the mode too, which others may have changed.
+          await handle.chmod(FILE_MODE);
+          if (this.#isDurable) await handle.sync();
+        });
       });
       await this.#place(temporary, target, to, request);
     } catch (error) {
@@ -94,21 +105,30 @@ export class LocalBackend implements ObjectBackend {
 
   async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
-    await this.#place(source, target, to, request);
-    if (this.#isDurable) await syncFolder(dirname(source));
+    try {
+      await this.#rename(source, target, to, request);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EXDEV") {
+        throw isAbsent(error) ? notFound(from) : backendError(error, "moving", from);
+      }
+      await this.#moveToOtherDisk(from, to, source, request);
+    }
+    if (this.#isDurable) await this.#attempt("moving", from, () => syncFolder(dirname(source)));
   }
 
   async delete(key: string): Promise<boolean> {
     const path = await this.#folder.pathOf(key);
-    try {
+    return this.#attempt("deleting", key, async () => {
+      const found = await lstat(path).catch((error: unknown) => {
+        if (!isAbsent(error)) throw error;
+      });
+      if (found === undefined || found.isDirectory()) return false;
+      const sidecar = await ownSidecar(path);
       await unlink(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-      throw backendError(error, "deleting", key);
-    }
-    await this.#dropSidecar(path);
-    if (this.#isDurable) await syncFolder(dirname(path));
-    return true;
+      if (sidecar !== undefined) await rm(sidecar, { force: true });
+      if (this.#isDurable) await syncFolder(dirname(path));
+      return true;
+    });
   }
 
   gc({ olderThanMs }: Required<GcOptions>): Promise<GcReport> {
@@ -117,7 +137,24 @@ export class LocalBackend implements ObjectBackend {
     );
   }
 
-  async #fill(temporary: string, key: string, request: WriteRequest): Promise<void> {
+  /** A folder of the store may be one. */
+  async #moveToOtherDisk(
+    from: string,
+    to: string,
+    source: string,
+    request: { readonly ifAbsent: boolean },
+  ): Promise<void> {
+    const version = await this.#versionAt(source, from);
+    await this.copy(from, to, request);
+    await LOCK.run(source, async () => {
+      // What was put there meanwhile must not be deleted unread.
+      if ((await this.#versionAt(source, from)) !== version) throw changed(from);
+      await this.delete(from);
+    });
+  }
+
+  /** Describes what is written from the file itself: by the time it has its name, it may be replaced. */
+  async #fill(temporary: string, key: string, request: WriteRequest): Promise<StoredObject> {
     const handle = await this.#attempt("writing", key, () => open(temporary, "wx", FILE_MODE));
     try {
       const slot = encodeSlot({ generation: 1n, envelope: request.envelope, tags: request.tags });
@@ -125,6 +162,16 @@ export class LocalBackend implements ObjectBackend {
       await this.#appendAll(handle, key, request.body);
       request.signal?.throwIfAborted();
       if (this.#isDurable) await this.#attempt("writing", key, () => handle.sync());
+      const { size, mtime } = await this.#attempt("writing", key, () => handle.stat());
+      const { envelope } = request;
+      const bodyBytes = size - PREFIX_BYTES;
+      return {
+        envelope,
+        bodyBytes,
+        version: versionOf(request),
+        modifiedAt: mtime,
+        foreign: undefined,
+      };
     } finally {
       await handle.close();
     }
@@ -167,19 +214,28 @@ export class LocalBackend implements ObjectBackend {
   ): Promise<void> {
     if (ifVersion !== undefined && (await this.#versionAt(path, key)) !== ifVersion)
       throw changed(key);
-    await this.#attempt("writing", key, async () => {
-      if (ifAbsent) {
-        // link() fails if the name is taken, rename() would replace it.
-        await link(complete, path).catch((error: NodeJS.ErrnoException) => {
-          throw error.code === "EEXIST" ? exists(key) : error;
-        });
-        await unlink(complete);
-      } else {
-        await rename(complete, path);
-      }
-      if (ifVersion !== undefined) await this.#dropSidecar(path);
-      if (this.#isDurable) await syncFolder(dirname(path));
-    });
+    await this.#attempt("writing", key, () => this.#rename(complete, path, key, { ifAbsent }));
+  }
+
+  async #rename(
+    complete: string,
+    path: string,
+    key: string,
+    { ifAbsent }: { readonly ifAbsent: boolean },
+  ): Promise<void> {
+    // What described the file that is replaced here describes nothing any more.
+    const sidecar = await ownSidecar(path);
+    if (ifAbsent) {
+      // link() fails if the name is taken, rename() would replace it.
+      await link(complete, path).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === "EEXIST" ? exists(key) : error;
+      });
+      await unlink(complete);
+    } else {
+      await rename(complete, path);
+    }
+    if (sidecar !== undefined) await rm(sidecar, { force: true });
+    if (this.#isDurable) await syncFolder(dirname(path));
   }
 
   /** Writes the idle slot first and then the other one, so that at any time one of them is whole. */
@@ -188,7 +244,7 @@ export class LocalBackend implements ObjectBackend {
     decide: (file: LocalFile) => { readonly envelope: Buffer; readonly tags: Tags },
   ): Promise<void> {
     const path = await this.#folder.pathOf(key);
-    await this.#lock.run(key, async () => {
+    await LOCK.run(path, async () => {
       const handle = await openFile(path, constants.O_RDWR, key);
       const file = await LocalFile.read(handle, path, key);
       try {
@@ -223,11 +279,6 @@ export class LocalBackend implements ObjectBackend {
     return file.object.version;
   }
 
-  async #dropSidecar(path: string): Promise<void> {
-    if ((await readSidecar(path)) !== undefined)
-      await rm(sidecarOf(path) as string, { force: true });
-  }
-
   async #attempt<T>(action: string, key: string, run: () => Promise<T>): Promise<T> {
     try {
       return await run();
@@ -255,26 +306,4 @@ async function withFile<T>(
   } finally {
     await handle.close();
   }
-}
-
-function exists(key: string): StorageError {
-  return new StorageError("ERR_STORAGE_EXISTS", `There is an object "${key}" already.`, {
-    objectKey: key,
-  });
-}
-
-function changed(key: string): StorageError {
-  return new StorageError(
-    "ERR_STORAGE_CHANGED",
-    `The object "${key}" was replaced meanwhile. Nothing was written.`,
-    { objectKey: key, retryable: true },
-  );
-}
-
-function foreign(key: string): StorageError {
-  return new StorageError(
-    "ERR_STORAGE_UNPROTECTED",
-    `The object "${key}" is not encrypted by this package yet. Run reencrypt on it first.`,
-    { objectKey: key },
-  );
 }

@@ -1,23 +1,24 @@
 // One file, held open: what LocalBackend hands out as a body.
 import { constants } from "node:fs";
-import { lstat, open, readFile, type FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { StorageError } from "@fieldseal/crypto";
 import type { OpenBody, StoredObject } from "./backend.ts";
 import { backendError } from "./backend-error.ts";
+import { readSidecar } from "./local-sidecar.ts";
+import { notFound } from "./object-errors.ts";
 import { release } from "./release.ts";
 import { decodePrefix, PREFIX_BYTES, versionOf, type Prefix } from "./local-slots.ts";
 
 /** Enough for the prefix and the header of a body. */
 const FIRST_READ_BYTES: number = PREFIX_BYTES + 128;
 const STREAM_BYTES: number = 1024 * 1024;
-const MAX_SIDECAR_BYTES: number = 64 * 1024;
 
-/** Opens without following a link at the last part of the path. */
+/** Opens without following a link at the last part of the path, and without waiting for the writer of a named pipe. */
 export async function openFile(path: string, flags: number, key: string): Promise<FileHandle> {
   try {
     // oxlint-disable-next-line no-bitwise -- flags of open(2)
-    return await open(path, flags | (constants.O_NOFOLLOW ?? 0));
+    return await open(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     throw openError(error, key);
   }
@@ -25,7 +26,7 @@ export async function openFile(path: string, flags: number, key: string): Promis
 
 function openError(error: unknown, key: string): StorageError {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return notFound(key);
+  if (isAbsent(error)) return notFound(key);
   if (code === "ELOOP") {
     return new StorageError(
       "ERR_STORAGE_KEY",
@@ -38,10 +39,9 @@ function openError(error: unknown, key: string): StorageError {
   return backendError(error, "opening", key);
 }
 
-export function notFound(key: string): StorageError {
-  return new StorageError("ERR_STORAGE_NOT_FOUND", `There is no object "${key}".`, {
-    objectKey: key,
-  });
+/** No object has this name: nothing is there, a folder is, or a file where a folder would have to be. */
+export function isAbsent(error: unknown): boolean {
+  return /^(ENOENT|ENOTDIR|EISDIR|ENXIO)$/.test(String((error as NodeJS.ErrnoException).code));
 }
 
 export class LocalFile implements OpenBody {
@@ -164,27 +164,4 @@ export class LocalFile implements OpenBody {
 
 function foreignVersion(...facts: readonly bigint[]): string {
   return createHash("sha256").update(facts.join(" ")).digest("base64url");
-}
-
-/** Where older systems keep a file's metadata: `7.json` beside `7.mp4`. Undefined for a path that is one itself. */
-export function sidecarOf(path: string): string | undefined {
-  return path.endsWith(".json") ? undefined : `${path.replace(/\.[^./\\]*$/, "")}.json`;
-}
-
-/** Its pairs with lower-case names, `_` as `-`; undefined where there is no such file or it is about something else. */
-export async function readSidecar(path: string): Promise<Record<string, string> | undefined> {
-  const sidecar = sidecarOf(path);
-  if (sidecar === undefined) return undefined;
-  try {
-    const found = await lstat(sidecar);
-    if (!found.isFile() || found.size > MAX_SIDECAR_BYTES) return undefined;
-    const json = JSON.parse(await readFile(sidecar, "utf8")) as unknown;
-    if (typeof json !== "object" || json === null || !("encrypted" in json)) return undefined;
-    const pairs = Object.entries(json).filter(([, value]) => typeof value !== "object");
-    return Object.fromEntries(
-      pairs.map(([name, value]) => [name.toLowerCase().replaceAll("_", "-"), String(value)]),
-    );
-  } catch {
-    return undefined;
-  }
 }

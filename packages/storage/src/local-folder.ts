@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { StorageError } from "@fieldseal/crypto";
+import { backendError } from "./backend-error.ts";
+import { isAbsent } from "./local-file.ts";
 
 const FOLDER_MODE = 0o700;
 /** What {@link temporaryBeside} makes; a key's part cannot start with a dot. */
@@ -16,9 +18,16 @@ export class LocalFolder {
     this.#path = resolve(path);
   }
 
-  /** The folder itself, without links; made with mode 0700 if missing. */
+  /**
+   * The folder itself, without links; made with mode 0700 if missing.
+   * @throws {@link StorageError} `ERR_STORAGE_BACKEND` when it cannot be made or is none
+   */
   root(): Promise<string> {
-    return (this.#root ??= this.#open());
+    return (this.#root ??= this.#open().catch((error: unknown) => {
+      // A disk that comes later, or a right that is given, must not need a new process.
+      this.#root = undefined;
+      throw folderError(error, this.#path);
+    }));
   }
 
   /**
@@ -48,8 +57,8 @@ export class LocalFolder {
     const root = await this.root();
     if (folder === root) return;
     const real = await realpath(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return undefined;
-      throw error;
+      if (isAbsent(error)) return undefined;
+      throw backendError(error, "opening the folder of", key);
     });
     if (real === undefined) return this.#refuseEscape(dirname(folder), key);
     if (real !== root && !real.startsWith(root + sep)) {
@@ -67,6 +76,14 @@ export class LocalFolder {
   async #makeFolder(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
   }
+}
+
+function folderError(error: unknown, path: string): StorageError {
+  const { code = "unknown reason" } = error as NodeJS.ErrnoException;
+  return new StorageError(
+    "ERR_STORAGE_BACKEND",
+    `The folder of the storage, "${path}", cannot be used: ${code}. Check STORAGE_PATH or option path, and the rights to it.`,
+  );
 }
 
 /** In the same folder, so that a rename puts it in place at once. */

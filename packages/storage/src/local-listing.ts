@@ -1,10 +1,12 @@
 // Walks the folder: objects in the order of their keys, and what interrupted puts left behind.
 import type { Dirent } from "node:fs";
 import { readdir, stat, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { backendError } from "./backend-error.ts";
 import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
-import { readSidecar } from "./local-file.ts";
+import { isAbsent } from "./local-file.ts";
 import { TEMPORARY_NAME, type LocalFolder } from "./local-folder.ts";
+import { readSidecar } from "./local-sidecar.ts";
 
 export async function* listFiles(
   folder: LocalFolder,
@@ -26,7 +28,7 @@ async function* walk(
   prefix: string,
   startAfter: string | undefined,
 ): AsyncGenerator<string, void, undefined> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => []);
+  const entries = await entriesOf(join(root, folder), folder);
   const isSidecar = await sidecarsAmong(join(root, folder), entries);
   for (const entry of entries.toSorted(byKeyOrder)) {
     const key = folder + entry.name;
@@ -36,6 +38,16 @@ async function* walk(
     } else if (entry.isFile() && key.startsWith(prefix) && !isSidecar(entry.name)) {
       if (startAfter === undefined || byBytes(startAfter, key) < 0) yield key;
     }
+  }
+}
+
+/** A folder that is gone is empty; one that cannot be read must not look like it. */
+async function entriesOf(path: string, folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw backendError(error, "listing", folder);
   }
 }
 
@@ -72,18 +84,34 @@ async function sidecarsAmong(
 }
 
 export async function collectGarbage(folder: LocalFolder, olderThanMs: number): Promise<GcReport> {
-  const root = await folder.root();
   const before = Date.now() - olderThanMs;
-  let removed = 0;
-  let bytes = 0;
-  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !TEMPORARY_NAME.test(entry.name)) continue;
-    const path = join(entry.parentPath, entry.name);
-    const found = await stat(path).catch(() => undefined);
-    if (found === undefined || found.mtimeMs > before) continue;
-    await unlink(path);
-    removed++;
-    bytes += found.size;
+  const report = { removed: 0, bytes: 0 };
+  const root = await folder.root();
+  const folders = [root];
+  for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
+    for (const entry of await entriesOf(path, relative(root, path))) {
+      const at = join(path, entry.name);
+      // A symbolic link is neither: nothing outside of the store is touched.
+      if (entry.isDirectory()) folders.push(at);
+      if (!entry.isFile() || !TEMPORARY_NAME.test(entry.name)) continue;
+      const bytes = await removeIfOlder(at, before);
+      if (bytes === undefined) continue;
+      report.removed++;
+      report.bytes += bytes;
+    }
   }
-  return { removed, bytes };
+  return report;
+}
+
+/** Its bytes; undefined if it is younger, or its put has ended meanwhile. */
+async function removeIfOlder(path: string, before: number): Promise<number | undefined> {
+  try {
+    const { mtimeMs, size } = await stat(path);
+    if (mtimeMs > before) return undefined;
+    await unlink(path);
+    return size;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
 }

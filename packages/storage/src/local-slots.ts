@@ -13,6 +13,10 @@ const HASH_BYTES = 32;
 /** Magic, u64 generation, u16 envelope length, u16 tags length. */
 const START_BYTES: number = MAGIC.length + 8 + 2 + 2;
 
+/** What is left of a slot beside the longest envelope. */
+export const MAX_LOCAL_TAG_BYTES: number =
+  SLOT_BYTES - START_BYTES - MAX_LOCAL_ENVELOPE_BYTES - HASH_BYTES;
+
 /** What one slot holds. */
 export interface Slot {
   /** Grows by one with every change; the higher one counts. */
@@ -66,11 +70,23 @@ function decodeSlot(bytes: Buffer): Slot | undefined {
   if (!checksum(slot).equals(slot.subarray(SLOT_BYTES - HASH_BYTES))) return undefined;
   const tagsAt = START_BYTES + slot.readUInt16BE(MAGIC.length + 8);
   const tagsEnd = tagsAt + slot.readUInt16BE(MAGIC.length + 10);
-  return {
-    generation: slot.readBigUInt64BE(MAGIC.length),
-    envelope: Buffer.from(slot.subarray(START_BYTES, tagsAt)),
-    tags: JSON.parse(slot.toString("utf8", tagsAt, tagsEnd)) as Tags,
-  };
+  const tags = decodeTags(slot.toString("utf8", tagsAt, tagsEnd));
+  if (tags === undefined || tagsEnd > SLOT_BYTES - HASH_BYTES) return undefined;
+  const envelope = Buffer.from(slot.subarray(START_BYTES, tagsAt));
+  return { generation: slot.readBigUInt64BE(MAGIC.length), envelope, tags };
+}
+
+/** Undefined for what {@link encodeSlot} does not write. */
+function decodeTags(text: string): Tags | undefined {
+  try {
+    const tags = JSON.parse(text) as unknown;
+    if (typeof tags !== "object" || tags === null) return undefined;
+    return Object.values(tags).every((value) => typeof value === "string")
+      ? (tags as Tags)
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isMagic(bytes: Buffer): boolean {
@@ -85,6 +101,6 @@ function checksum(slot: Buffer): Buffer {
 }
 
 /** Changes with envelope and tags. */
-export function versionOf({ envelope, tags }: Slot): string {
+export function versionOf({ envelope, tags }: Pick<Slot, "envelope" | "tags">): string {
   return createHash("sha256").update(envelope).update(JSON.stringify(tags)).digest("base64url");
 }

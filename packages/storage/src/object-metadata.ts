@@ -14,11 +14,13 @@ export const DEFAULT_CONTENT_TYPE = "application/octet-stream";
 
 /** The text is filled up to a multiple of this, so that its length says little about a file name's. */
 const PAD_BYTES = 64;
-/** RFC 9110 section 8.3.1: type "/" subtype, and parameters. */
+/** RFC 9110 section 8.3.1: type "/" subtype, and parameters. In ASCII without control characters: it becomes a header. */
 const MEDIA_TYPE: RegExp =
-  /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+( *; *[\w-]+=("[^"\\]*"|[\w.+-]+))*$/;
+  /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+( *; *[\w-]+=("[ !#-[\]-~]*"|[\w.+-]+))*$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL: RegExp = /[\u0000-\u001f\u007f]/;
+// oxlint-disable-next-line no-control-regex -- the same, all of them
+const CONTROLS: RegExp = /[\u0000-\u001f\u007f]/g;
 
 /** @throws {@link StorageError} `ERR_STORAGE_METADATA`; names the option, never its value */
 export function checkMetadata(
@@ -47,7 +49,19 @@ export function checkMetadata(
   return { contentType, fileName, custom: { ...metadata }, size };
 }
 
-function isName(value: unknown): boolean {
+/** What another program, or whoever can write to the store, says of an object; replaced where it cannot be. */
+export function checkedContentType(value: unknown): string {
+  return typeof value === "string" && MEDIA_TYPE.test(value) ? value : DEFAULT_CONTENT_TYPE;
+}
+
+/** The same: the last part of a path, without control characters. */
+export function checkedFileName(value: unknown): string | undefined {
+  if (typeof value !== "string") return undefined;
+  const name = value.split(/[/\\]/).at(-1)?.replaceAll(CONTROLS, "");
+  return isName(name) ? name : undefined;
+}
+
+function isName(value: unknown): value is string {
   const isText = typeof value === "string" && value !== "" && value.isWellFormed();
   return isText && !CONTROL.test(value) && !/[/\\]/.test(value);
 }
@@ -68,13 +82,31 @@ export function encodeMetadata({ contentType, fileName, custom, size }: ObjectMe
   ]);
 }
 
-/** Of authenticated bytes: what {@link encodeMetadata} wrote. */
-export function decodeMetadata(bytes: Uint8Array): ObjectMetadata {
-  const { type, name, custom, size } = JSON.parse(Buffer.from(bytes).toString("utf8")) as {
-    readonly type?: string;
-    readonly name?: string;
-    readonly custom?: Record<string, string>;
-    readonly size?: number;
+/**
+ * What {@link encodeMetadata} wrote; checked, because that of plaintext objects is not authenticated.
+ * @throws {@link StorageError} `ERR_STORAGE_FORMAT`, which quotes nothing
+ */
+export function decodeMetadata(bytes: Uint8Array, objectKey: string): ObjectMetadata {
+  const { type, name, custom, size } = parseObject(bytes, objectKey);
+  const pairs = typeof custom === "object" && custom !== null ? Object.entries(custom) : [];
+  return {
+    contentType: checkedContentType(type),
+    fileName: checkedFileName(name),
+    custom: Object.fromEntries(pairs.filter(([, value]) => typeof value === "string")),
+    size: Number.isSafeInteger(size) ? (size as number) : undefined,
   };
-  return { contentType: type ?? DEFAULT_CONTENT_TYPE, fileName: name, custom: custom ?? {}, size };
+}
+
+function parseObject(bytes: Uint8Array, objectKey: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString("utf8")) as unknown;
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // JSON.parse quotes what it cannot read.
+  }
+  throw new StorageError(
+    "ERR_STORAGE_FORMAT",
+    `The metadata of "${objectKey}" is not what put writes.`,
+    { objectKey },
+  );
 }

@@ -56,6 +56,9 @@ export class ObjectOpener {
       const envelope = stored && decodeObjectEnvelope(stored, key);
       const objectId = envelope?.objectId.toString("hex") ?? "";
       if (expectedObjectId !== undefined && objectId !== expectedObjectId) throw mismatch(key);
+      // Without authentication an id says no more than whoever wrote it.
+      if (expectedObjectId !== undefined && envelope?.protection !== "encrypted")
+        throw mismatch(key);
       const content = await this.#content(key, body, envelope);
       const { metadata, protection, keyId, reader } = content;
       const info: ObjectInfo = {
@@ -85,9 +88,9 @@ export class ObjectOpener {
     if (envelope === undefined) return this.#foreign(key, body);
     if (envelope.protection === "encrypted") return this.#encrypted(key, body, envelope);
     this.#acceptPlaintext(key);
-    const metadata = decodeMetadata(envelope.metadata);
+    const metadata = decodeMetadata(envelope.metadata, key);
     return {
-      reader: new PlainReader(body, key),
+      reader: new PlainReader(body, key, metadata.size),
       metadata,
       protection: "plaintext",
       keyId: undefined,
@@ -97,7 +100,7 @@ export class ObjectOpener {
   async #encrypted(key: string, body: OpenBody, envelope: ObjectEnvelope): Promise<Content> {
     const { wrappedKey, objectId } = envelope;
     const dataKey = this.#keys.unwrap(wrappedKey, objectId, key);
-    const metadata = decodeMetadata(dataKey.openMetadata(envelope.metadata, key));
+    const metadata = decodeMetadata(dataKey.openMetadata(envelope.metadata, key), key);
     const floe = Floe.open(await body.read(0, FLOE_HEADER_BYTES), {
       key: dataKey.bodyKey(),
       associatedData: dataKey.associatedData,

@@ -4,6 +4,7 @@ import type { ObjectBackend } from "./backend.ts";
 import type { RotationResult } from "./contract.ts";
 import type { DataKeys } from "./data-key.ts";
 import { wrappingKeyId } from "./data-key.ts";
+import type { ObjectEnvelope } from "./object-envelope.ts";
 import { checkMetadata } from "./object-metadata.ts";
 import type { Opened, ObjectOpener } from "./object-opener.ts";
 import type { ObjectWriter } from "./object-writer.ts";
@@ -42,9 +43,10 @@ export async function reencrypt(key: string, parts: RotationParts): Promise<Rota
   const opened = await opener.open(key);
   try {
     const tags = withoutOwnTags(await backend.readTags(key));
+    const isEncrypted = opened.info.protection === "encrypted";
     const { envelope } = await writer.write(key, contentOf(opened), {
-      // Kept, so that whoever knows the object by its id still finds the same content under it.
-      objectId: opened.envelope?.objectId ?? randomBytes(16),
+      // Kept where it is authentic, so that whoever knows the object by its id still finds the same content under it.
+      objectId: isEncrypted ? (opened.envelope as ObjectEnvelope).objectId : randomBytes(16),
       metadata: metadataOf(opened),
       tags,
       ifAbsent: false,

@@ -10,7 +10,7 @@ import { encodeObjectEnvelope, type ObjectEnvelope } from "./object-envelope.ts"
 import { checkMetadata, encodeMetadata, type ObjectMetadata } from "./object-metadata.ts";
 import { DEFAULT_CONTEXT } from "./object-opener.ts";
 import { checkSource } from "./put-source.ts";
-import { checkTags, ownTags, type Tags } from "./tags.ts";
+import { checkTagBytes, checkTags, ownTags, type Tags } from "./tags.ts";
 
 /** What is to be written, apart from where the bytes come from. */
 interface Target {
@@ -83,7 +83,7 @@ export class ObjectWriter {
     const keyId = wrappingKeyId(envelope.wrappedKey);
     const stored = await this.#backend.write(key, {
       envelope: this.encode(envelope, key),
-      tags: { ...tags, ...ownTags(keyId) },
+      tags: checkTagBytes({ ...tags, ...ownTags(keyId) }, this.#backend.maxTagBytes, key),
       body: body(chunks),
       bodyBytes,
       ifAbsent,

@@ -11,10 +11,16 @@ export class PlainReader implements ContentReader {
   readonly #body: OpenBody;
   readonly #objectKey: string;
 
-  constructor(body: OpenBody, objectKey: string) {
+  /**
+   * @param expectedBytes the length that the object was put with, if known
+   * @throws {@link StorageError} `ERR_STORAGE_TRUNCATED` if it has another one
+   */
+  constructor(body: OpenBody, objectKey: string, expectedBytes?: number) {
     this.#body = body;
     this.#objectKey = objectKey;
     this.size = body.object.bodyBytes;
+    // Negative where a file was cut within its envelope.
+    this.#expect(expectedBytes ?? Math.max(0, this.size), this.size);
   }
 
   async readInto(target: Uint8Array, start: number): Promise<void> {

@@ -5,7 +5,8 @@ import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.
 import { S3Body, READ_AHEAD_BYTES } from "./s3-body.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { copyObject, S3_COPY_LIMITS, type CopyLimits, type CopyRequest } from "./s3-copy.ts";
-import { changed, exists, foreign, s3Error, statusOf } from "./s3-errors.ts";
+import { changed, exists, foreign } from "./object-errors.ts";
+import { s3Error, statusOf } from "./s3-errors.ts";
 import { collectUploads, listObjects } from "./s3-listing.ts";
 import {
   encodeTags,
@@ -23,6 +24,8 @@ import type { Tags } from "./tags.ts";
 
 export class S3Backend implements ObjectBackend {
   readonly maxEnvelopeBytes: number = MAX_S3_ENVELOPE_BYTES;
+  /** S3 limits each of them: tags.ts. */
+  readonly maxTagBytes: number = Infinity;
   readonly #bucket: S3Bucket;
   readonly #copyLimits: CopyLimits;
 

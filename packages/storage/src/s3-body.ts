@@ -5,7 +5,8 @@ import type { GetObjectOutput } from "@aws-sdk/client-s3";
 import type { OpenBody } from "./backend.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { release } from "./release.ts";
-import { changed, misbehaving, s3Error, statusOf } from "./s3-errors.ts";
+import { changed } from "./object-errors.ts";
+import { misbehaving, s3Error, statusOf } from "./s3-errors.ts";
 import { describeObject, type S3Object } from "./s3-object.ts";
 
 /** The header and the first segment of a body of ours: what is not longer needs no second request. */

@@ -1,7 +1,8 @@
 // Copies within the bucket, also of an object onto itself, which is how S3 changes metadata. No body passes through us.
 import type { CopyObjectCommand, CopyObjectCommandInput } from "@aws-sdk/client-s3";
 import type { S3, S3Bucket } from "./s3-bucket.ts";
-import { changed, misbehaving } from "./s3-errors.ts";
+import { changed } from "./object-errors.ts";
+import { misbehaving } from "./s3-errors.ts";
 import { encodeTags, type S3Object } from "./s3-object.ts";
 import type { Tags } from "./tags.ts";
 

@@ -1,6 +1,7 @@
 // What the AWS SDK reports, as this package's errors: never its messages, which quote access keys and signed requests.
 import { ConfigError, StorageError } from "@fieldseal/crypto";
 import { backendError } from "./backend-error.ts";
+import { changed, notFound } from "./object-errors.ts";
 
 interface ServiceError {
   readonly name?: string;
@@ -49,33 +50,6 @@ export function statusOf(error: unknown): number | undefined {
 
 function nameOf(error: unknown): string {
   return String((error as ServiceError | undefined)?.name);
-}
-
-export function notFound(key: string): StorageError {
-  return new StorageError("ERR_STORAGE_NOT_FOUND", `There is no object "${key}".`, {
-    objectKey: key,
-  });
-}
-
-export function exists(key: string): StorageError {
-  return new StorageError("ERR_STORAGE_EXISTS", `There is an object "${key}" already.`, {
-    objectKey: key,
-  });
-}
-
-export function changed(key: string): StorageError {
-  return new StorageError("ERR_STORAGE_CHANGED", `The object "${key}" was replaced meanwhile.`, {
-    objectKey: key,
-    retryable: true,
-  });
-}
-
-export function foreign(key: string): StorageError {
-  return new StorageError(
-    "ERR_STORAGE_UNPROTECTED",
-    `The object "${key}" is not encrypted by this package yet. Run reencrypt on it first.`,
-    { objectKey: key },
-  );
 }
 
 /** The store did something that S3 does not. */

@@ -15,7 +15,10 @@ export interface SignedUrlOptions {
   readonly baseUrl: string;
   /** Defaults to the process default. Tokens under previous keys stay valid until they expire. */
   readonly keyring?: KeyringInput;
-  /** Tokens open only where they are expected. Defaults to `"urls"`. */
+  /**
+   * Tokens open only under the context they were made for: name the storage in it, where several have one keyring.
+   * Defaults to the path of `baseUrl`.
+   */
   readonly context?: string;
 }
 
@@ -34,6 +37,9 @@ export interface SignedAccess {
   readonly disposition: Disposition;
   readonly objectId: string | undefined;
 }
+
+/** A key of 1024 bytes makes about 1700. */
+const MAX_TOKEN_CHARACTERS = 4096;
 
 /** Short names, because they end up in the URL. */
 interface Token {
@@ -56,7 +62,7 @@ export class SignedUrls {
   readonly #cipher: ColumnCipher<string>;
 
   /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
-  constructor({ baseUrl, keyring, context = "urls" }: SignedUrlOptions) {
+  constructor({ baseUrl, keyring, context = pathOf(baseUrl) }: SignedUrlOptions) {
     if (!baseUrl.endsWith("/") || baseUrl.includes("?")) {
       throw new ConfigError(
         "ERR_CONFIG_OPTION",
@@ -93,8 +99,7 @@ export class SignedUrls {
    * @throws {@link StorageError} `ERR_STORAGE_LINK` when it is not one of ours, was changed or has expired
    */
   open(url: string): SignedAccess {
-    const text = /([A-Za-z0-9_-]+)(?:[?#].*)?$/.exec(url)?.[1] ?? "";
-    const token = this.#read(text);
+    const token = this.#read(tokenIn(url));
     if (token === undefined) throw linkError("is not one of ours, or was changed");
     if (token.e * 1000 <= Date.now()) throw linkError("has expired");
     return {
@@ -105,13 +110,31 @@ export class SignedUrls {
   }
 
   #read(text: string): Token | undefined {
+    const sealed = Buffer.from(text, "base64url");
+    // One spelling only.
+    if (text.length > MAX_TOKEN_CHARACTERS || sealed.toString("base64url") !== text)
+      return undefined;
     try {
-      return JSON.parse(this.#cipher.open(Buffer.from(text, "base64url"))) as Token;
-    } catch {
+      return JSON.parse(this.#cipher.open(sealed)) as Token;
+    } catch (error) {
+      // That no key is configured is not the visitor's fault.
+      if (error instanceof ConfigError) throw error;
       // Whatever it was, the visitor learns that the link is no good, and nothing about keys.
       return undefined;
     }
   }
+}
+
+/** The last part of the path. Without a regular expression: URLs are the visitor's, who may choose slow ones. */
+function tokenIn(url: string): string {
+  const end = [url.indexOf("?"), url.indexOf("#")].filter((at) => at >= 0);
+  const path = url.slice(0, Math.min(url.length, ...end));
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The same for a signer that knows the host, and a server that does not. */
+function pathOf(baseUrl: string): string {
+  return URL.parse(baseUrl, "http://localhost")?.pathname ?? baseUrl;
 }
 
 function linkError(finding: string): StorageError {

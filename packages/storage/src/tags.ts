@@ -22,6 +22,17 @@ export function withoutOwnTags(tags: Tags): Tags {
   return Object.fromEntries(Object.entries(tags).filter(([name]) => !isOwn(name)));
 }
 
+/** @throws {@link StorageError} `ERR_STORAGE_METADATA` when the store cannot keep that much */
+export function checkTagBytes(tags: Tags, maxBytes: number, objectKey: string): Tags {
+  const excess = Buffer.byteLength(JSON.stringify(tags)) - maxBytes;
+  if (excess <= 0) return tags;
+  throw new StorageError(
+    "ERR_STORAGE_METADATA",
+    `Tags of "${objectKey}": all together are ${excess} bytes more than the store can keep.`,
+    { objectKey },
+  );
+}
+
 /** @throws {@link StorageError} `ERR_STORAGE_METADATA`; names the tag, never its value */
 export function checkTags(tags: Tags, confidential: readonly string[], objectKey: string): Tags {
   const refuse = (what: string): never => {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -265,6 +265,12 @@ describe("FileHandler", () => {
       ["application/pdf", "inline"],
       ["text/plain; charset=utf-8", "inline"],
       ["image/svg+xml", "attachment"],
+      ["image/x+xml", "attachment"],
+      ["video/x+xml; charset=utf-8", "attachment"],
+      ["text/plain+xml", "attachment"],
+      ["application/pdf+xml", "attachment"],
+      ["text/plain-or-not", "attachment"],
+      ["VIDEO/MP4", "inline"],
       ["text/html", "attachment"],
       ["application/octet-stream", "attachment"],
     ] as const) {
@@ -272,6 +278,65 @@ describe("FileHandler", () => {
       expect((await overNode("/key/shown")).headers["content-disposition"]).to.equal(expected);
     }
   });
+
+  it("lets nothing run scripts in the name of the site, also when it is shown", async () => {
+    const headers = async (contentType: string): Promise<Reply["headers"]> => {
+      await storage.put("shown", Buffer.from("x"), { contentType });
+      return (await overNode("/key/shown")).headers;
+    };
+    expect(await headers("text/plain")).to.include({ "content-security-policy": "sandbox" });
+    expect(await headers("text/html")).to.include({ "content-security-policy": "sandbox" });
+  });
+
+  it("never rejects, and closes the file, when somebody else has answered already", async () => {
+    const outcomes: Promise<void>[] = [];
+    const other = createServer((request, response) => {
+      response.writeHead(200);
+      response.write("hello");
+      outcomes.push(handler.serve(request, response, "v/clip.mp4"));
+    });
+    other.listen(0, "127.0.0.1").unref();
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const outgoing = httpRequest({ host: "127.0.0.1", port, path: "/", agent: false });
+    outgoing.on("error", () => {}).end();
+    const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
+    await thrownBy(async () => {
+      for await (const _ of incoming);
+    });
+    await Promise.all(outcomes);
+    expect(errors[0]).to.have.property("code", "ERR_HTTP_HEADERS_SENT");
+    expect(await openFiles("v/clip.mp4")).to.equal(0);
+    other.close();
+  });
+
+  it("closes the file when the client has gone before the answer", async () => {
+    const outcomes: Promise<void>[] = [];
+    const other = createServer((request, response) => {
+      response.on("close", () => outcomes.push(handler.serve(request, response, "v/clip.mp4")));
+      request.socket.destroy();
+    });
+    other.listen(0, "127.0.0.1").unref();
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const outgoing = httpRequest({ host: "127.0.0.1", port, path: "/", agent: false });
+    outgoing.end();
+    await once(outgoing, "error");
+    for (let i = 0; i < 100 && outcomes.length === 0; i++)
+      await new Promise((done) => setTimeout(done, 10));
+    await Promise.all(outcomes);
+    expect(outcomes).to.have.length(1);
+    expect(await openFiles("v/clip.mp4")).to.equal(0);
+    other.close();
+  });
+
+  /** How many descriptors of this process are of the file; Linux only, elsewhere 0. */
+  async function openFiles(key: string): Promise<number> {
+    const links = (await readdir("/proc/self/fd").catch(() => [])).map((fd) =>
+      readlink(`/proc/self/fd/${fd}`).catch(() => ""),
+    );
+    return (await Promise.all(links)).filter((link) => link === join(folder, key)).length;
+  }
 
   it("closes the file when the client goes away in the middle", async () => {
     await storage.put("large", Buffer.alloc(30_000_000));
@@ -281,17 +346,9 @@ describe("FileHandler", () => {
     const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
     await once(incoming, "data");
     incoming.destroy();
-    const open = async (): Promise<number> => {
-      const { readdir, readlink } = await import("node:fs/promises");
-      const links = (await readdir("/proc/self/fd")).map((fd) =>
-        readlink(`/proc/self/fd/${fd}`).catch(() => ""),
-      );
-      return (await Promise.all(links)).filter((link) => link.startsWith(join(folder, "large")))
-        .length;
-    };
-    for (let i = 0; i < 100 && (await open()) > 0; i++)
+    for (let i = 0; i < 100 && (await openFiles("large")) > 0; i++)
       await new Promise((done) => setTimeout(done, 20));
-    expect(await open()).to.equal(0);
+    expect(await openFiles("large")).to.equal(0);
     expect(errors).to.deep.equal([]);
   });
 
