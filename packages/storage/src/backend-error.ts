@@ -25,6 +25,15 @@ export function backendError(error: unknown, action: string, key: string): Stora
   );
 }
 
+/** Reports what fails in the words of {@link backendError}. */
+export async function attempt<T>(action: string, key: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw backendError(error, action, key);
+  }
+}
+
 function isTransient(reason: string, status: number | undefined): boolean {
   if (status !== undefined) return status >= 500 || status === 429;
   return /EAGAIN|EBUSY|EMFILE|ENFILE|ECONNRESET|ECONNREFUSED|ETIMEDOUT|EPIPE|Timeout/.test(reason);

@@ -2,7 +2,7 @@
 import { ConfigError, type Environment } from "@fieldseal/crypto";
 import type { EncryptedStorage, StorageOptions } from "./contract.ts";
 import { EncryptedLocalStorage } from "./local-storage.ts";
-import { readS3Environment } from "./s3-environment.ts";
+import { readS3Environment, S3_VARIABLES } from "./s3-environment.ts";
 import { EncryptedS3Storage } from "./s3-storage.ts";
 
 const DEFAULT_PATH = "./storage";
@@ -32,12 +32,12 @@ export async function createEncryptedStorage(
 ): Promise<EncryptedStorage> {
   const type = read(environment, "STORAGE_TYPE") ?? "local";
   if (type === "local") {
-    refuseOthers(environment, "S3_", 'STORAGE_TYPE is "local" or not set');
+    refuseOthers(environment, S3_VARIABLES, 'STORAGE_TYPE is "local" or not set');
     const path = read(environment, "STORAGE_PATH") ?? DEFAULT_PATH;
     return new EncryptedLocalStorage({ ...options, path });
   }
   if (type === "s3") {
-    refuseOthers(environment, "STORAGE_PATH", 'STORAGE_TYPE is "s3"');
+    refuseOthers(environment, ["STORAGE_PATH"], 'STORAGE_TYPE is "s3"');
     return new EncryptedS3Storage({ ...options, ...readS3Environment(environment) });
   }
   throw new ConfigError(
@@ -50,10 +50,8 @@ function read(environment: Environment, name: string): string | undefined {
   return environment[name]?.trim() || undefined;
 }
 
-function refuseOthers(environment: Environment, prefix: string, but: string): void {
-  const others = Object.keys(environment).filter(
-    (name) => name.startsWith(prefix) && read(environment, name) !== undefined,
-  );
+function refuseOthers(environment: Environment, names: readonly string[], but: string): void {
+  const others = names.filter((name) => read(environment, name) !== undefined);
   if (others.length === 0) return;
   throw new ConfigError(
     "ERR_CONFIG_OPTION",

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { copyFile, link, lstat, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "./backend.ts";
-import { backendError } from "./backend-error.ts";
+import { attempt, backendError } from "./backend-error.ts";
 import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { isAbsent, LocalFile, openFile } from "./local-file.ts";
@@ -14,14 +14,12 @@ import {
   encodeSlot,
   MAX_LOCAL_ENVELOPE_BYTES,
   MAX_LOCAL_TAG_BYTES,
-  PREFIX_BYTES,
   SLOT_BYTES,
-  versionOf,
 } from "./local-slots.ts";
 import { changed, exists, foreign, notFound } from "./object-errors.ts";
+import { FILE_MODE, writeFile } from "./local-writer.ts";
 import type { Tags } from "./tags.ts";
 
-const FILE_MODE = 0o600;
 /** By path, of this process: what looks first and writes then must not be interleaved with another storage's work. */
 const LOCK: KeyedLock = new KeyedLock();
 
@@ -42,10 +40,11 @@ export class LocalBackend implements ObjectBackend {
   }
 
   async write(key: string, request: WriteRequest): Promise<StoredObject> {
-    const path = await this.#attempt("writing", key, () => this.#folder.pathToWrite(key));
+    const path = await attempt("writing", key, () => this.#folder.pathToWrite(key));
     const temporary = temporaryBeside(path);
     try {
-      const stored = await this.#fill(temporary, key, request);
+      const isDurable = this.#isDurable;
+      const stored = await writeFile(temporary, key, { ...request, isDurable });
       await LOCK.run(path, () => this.#place(temporary, path, key, request));
       return stored;
     } catch (error) {
@@ -55,7 +54,7 @@ export class LocalBackend implements ObjectBackend {
   }
 
   async open(key: string): Promise<LocalFile> {
-    const path = await this.#attempt("opening", key, () => this.#folder.pathOf(key));
+    const path = await attempt("opening", key, () => this.#folder.pathOf(key));
     return LocalFile.read(await openFile(path, constants.O_RDONLY, key), path, key);
   }
 
@@ -87,9 +86,11 @@ export class LocalBackend implements ObjectBackend {
     const [source, target] = await this.#pathsOf(from, to);
     const temporary = temporaryBeside(target);
     try {
-      await this.#attempt("copying", from, async () => {
+      await attempt("copying", from, async () => {
         // A reflink where the file system has them: no bytes are moved.
-        await copyFile(source, temporary, constants.COPYFILE_FICLONE);
+        await copyFile(source, temporary, constants.COPYFILE_FICLONE).catch((error: unknown) => {
+          throw isAbsent(error) ? notFound(from) : error;
+        });
         await withFile(temporary, "r", async (handle) => {
           // copyFile copies the mode too, which others may have changed.
           await handle.chmod(FILE_MODE);
@@ -113,12 +114,12 @@ export class LocalBackend implements ObjectBackend {
       }
       await this.#moveToOtherDisk(from, to, source, request);
     }
-    if (this.#isDurable) await this.#attempt("moving", from, () => syncFolder(dirname(source)));
+    if (this.#isDurable) await attempt("moving", from, () => syncFolder(dirname(source)));
   }
 
   async delete(key: string): Promise<boolean> {
     const path = await this.#folder.pathOf(key);
-    return this.#attempt("deleting", key, async () => {
+    return attempt("deleting", key, async () => {
       const found = await lstat(path).catch((error: unknown) => {
         if (!isAbsent(error)) throw error;
       });
@@ -132,9 +133,7 @@ export class LocalBackend implements ObjectBackend {
   }
 
   gc({ olderThanMs }: Required<GcOptions>): Promise<GcReport> {
-    return this.#attempt("collecting garbage in", "", () =>
-      collectGarbage(this.#folder, olderThanMs),
-    );
+    return attempt("collecting garbage in", "", () => collectGarbage(this.#folder, olderThanMs));
   }
 
   /** A folder of the store may be one. */
@@ -153,55 +152,6 @@ export class LocalBackend implements ObjectBackend {
     });
   }
 
-  /** Describes what is written from the file itself: by the time it has its name, it may be replaced. */
-  async #fill(temporary: string, key: string, request: WriteRequest): Promise<StoredObject> {
-    const handle = await this.#attempt("writing", key, () => open(temporary, "wx", FILE_MODE));
-    try {
-      const slot = encodeSlot({ generation: 1n, envelope: request.envelope, tags: request.tags });
-      await this.#append(handle, key, Buffer.concat([slot, slot]));
-      await this.#appendAll(handle, key, request.body);
-      request.signal?.throwIfAborted();
-      if (this.#isDurable) await this.#attempt("writing", key, () => handle.sync());
-      const { size, mtime } = await this.#attempt("writing", key, () => handle.stat());
-      const { envelope } = request;
-      const bodyBytes = size - PREFIX_BYTES;
-      return {
-        envelope,
-        bodyBytes,
-        version: versionOf(request),
-        modifiedAt: mtime,
-        foreign: undefined,
-      };
-    } finally {
-      await handle.close();
-    }
-  }
-
-  /** While one piece is written, the next is encrypted. */
-  async #appendAll(handle: FileHandle, key: string, pieces: AsyncIterable<Buffer>): Promise<void> {
-    let writing: Promise<void> = Promise.resolve();
-    try {
-      for await (const piece of pieces) {
-        await writing;
-        writing = this.#append(handle, key, piece);
-        // Awaited above or below; until then a failure must not count as unhandled.
-        writing.catch(() => {});
-      }
-    } finally {
-      // The file must not be closed under a write, also when the source failed.
-      await writing.catch(() => {});
-    }
-    await writing;
-  }
-
-  async #append(handle: FileHandle, key: string, bytes: Buffer): Promise<void> {
-    await this.#attempt("writing", key, async () => {
-      for (let at = 0; at < bytes.length;) {
-        at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
-      }
-    });
-  }
-
   /** Puts a complete file under its name. */
   async #place(
     complete: string,
@@ -214,7 +164,7 @@ export class LocalBackend implements ObjectBackend {
   ): Promise<void> {
     if (ifVersion !== undefined && (await this.#versionAt(path, key)) !== ifVersion)
       throw changed(key);
-    await this.#attempt("writing", key, () => this.#rename(complete, path, key, { ifAbsent }));
+    await attempt("writing", key, () => this.#rename(complete, path, key, { ifAbsent }));
   }
 
   async #rename(
@@ -252,7 +202,7 @@ export class LocalBackend implements ObjectBackend {
         if (file.prefix === undefined) throw foreign(key);
         const { generation, idleSlot } = file.prefix;
         const slot = encodeSlot({ generation: generation + 1n, envelope, tags });
-        await this.#attempt("writing", key, async () => {
+        await attempt("writing", key, async () => {
           // The second one too: the key that wrapped the old envelope must not open the object any more.
           for (const index of [idleSlot, 1 - idleSlot]) {
             await handle.write(slot, 0, SLOT_BYTES, index * SLOT_BYTES);
@@ -270,23 +220,13 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     if (file.prefix === undefined) throw foreign(from);
     const source = await this.#folder.pathOf(from);
-    return [source, await this.#attempt("writing", to, () => this.#folder.pathToWrite(to))];
+    return [source, await attempt("writing", to, () => this.#folder.pathToWrite(to))];
   }
 
   async #versionAt(path: string, key: string): Promise<string> {
     const file = await LocalFile.read(await openFile(path, constants.O_RDONLY, key), path, key);
     await file.close();
     return file.object.version;
-  }
-
-  async #attempt<T>(action: string, key: string, run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT" && action === "copying") throw notFound(key);
-      throw backendError(error, action, key);
-    }
   }
 }
 

@@ -1,6 +1,17 @@
 // The S3 storage that environment variables describe.
 import { ConfigError, type Environment } from "@fieldseal/crypto";
-import type { S3StorageOptions } from "./s3-options.ts";
+import { checkS3Options, type S3StorageOptions } from "./s3-options.ts";
+
+const VARIABLES: Partial<Record<keyof S3StorageOptions, string>> = {
+  bucket: "S3_BUCKET",
+  prefix: "S3_PREFIX",
+  region: "S3_REGION",
+  endpoint: "S3_ENDPOINT",
+  forcePathStyle: "S3_FORCE_PATH_STYLE",
+};
+const CREDENTIALS = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_SESSION_TOKEN"] as const;
+/** All that {@link readS3Environment} reads. */
+export const S3_VARIABLES: readonly string[] = [...Object.values(VARIABLES), ...CREDENTIALS];
 
 /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` naming the variable, never its value where that is a secret */
 export function readS3Environment(environment: Environment): S3StorageOptions {
@@ -24,7 +35,7 @@ export function readS3Environment(environment: Environment): S3StorageOptions {
       "S3_SESSION_TOKEN is set without S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.",
     );
   }
-  return {
+  const options: S3StorageOptions = {
     bucket,
     prefix: read("S3_PREFIX"),
     region: read("S3_REGION"),
@@ -35,6 +46,8 @@ export function readS3Environment(environment: Environment): S3StorageOptions {
         ? undefined
         : { accessKeyId, secretAccessKey, sessionToken },
   };
+  checkS3Options(options, (option) => VARIABLES[option] ?? CREDENTIALS.join(", "));
+  return options;
 }
 
 function readSwitch(name: string, value: string | undefined): boolean | undefined {

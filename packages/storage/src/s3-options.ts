@@ -40,11 +40,17 @@ export interface S3Settings extends Omit<S3StorageOptions, keyof StorageOptions>
 const BUCKET: RegExp = /^[A-Za-z0-9][A-Za-z0-9._:/-]{2,255}$/;
 const OF_A_CLIENT = ["region", "endpoint", "credentials", "forcePathStyle"] as const;
 
-/** @throws {@link ConfigError} `ERR_CONFIG_OPTION`; quotes no credentials */
-export function checkS3Options(options: S3StorageOptions): S3Settings {
+/**
+ * @param nameOf what the caller knows an option by
+ * @throws {@link ConfigError} `ERR_CONFIG_OPTION`; quotes no credentials
+ */
+export function checkS3Options(
+  options: S3StorageOptions,
+  nameOf: (option: keyof S3StorageOptions) => string = optionName,
+): S3Settings {
   const { bucket, prefix = "", client, region, endpoint, credentials, forcePathStyle } = options;
-  const refuse = (option: string, takes: string): never => {
-    throw new ConfigError("ERR_CONFIG_OPTION", `Option ${option} of an S3 storage takes ${takes}.`);
+  const refuse = (option: keyof S3StorageOptions, takes: string): never => {
+    throw new ConfigError("ERR_CONFIG_OPTION", `${nameOf(option)} takes ${takes}.`);
   };
   if (typeof bucket !== "string" || !BUCKET.test(bucket)) refuse("bucket", "the name of a bucket");
   if (!isPrefix(prefix)) refuse("prefix", 'the beginning of keys with a slash at its end: "prod/"');
@@ -65,6 +71,10 @@ export function checkS3Options(options: S3StorageOptions): S3Settings {
     refuse("forcePathStyle", "true or false");
   }
   return { bucket, prefix, client, region, endpoint, credentials, forcePathStyle };
+}
+
+function optionName(option: string): string {
+  return `Option ${option} of an S3 storage`;
 }
 
 function isPrefix(prefix: unknown): boolean {

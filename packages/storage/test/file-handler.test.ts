@@ -310,26 +310,6 @@ describe("FileHandler", () => {
     other.close();
   });
 
-  it("closes the file when the client has gone before the answer", async () => {
-    const outcomes: Promise<void>[] = [];
-    const other = createServer((request, response) => {
-      response.on("close", () => outcomes.push(handler.serve(request, response, "v/clip.mp4")));
-      request.socket.destroy();
-    });
-    other.listen(0, "127.0.0.1").unref();
-    await once(other, "listening");
-    const { port } = other.address() as AddressInfo;
-    const outgoing = httpRequest({ host: "127.0.0.1", port, path: "/", agent: false });
-    outgoing.end();
-    await once(outgoing, "error");
-    for (let i = 0; i < 100 && outcomes.length === 0; i++)
-      await new Promise((done) => setTimeout(done, 10));
-    await Promise.all(outcomes);
-    expect(outcomes).to.have.length(1);
-    expect(await openFiles("v/clip.mp4")).to.equal(0);
-    other.close();
-  });
-
   /** How many descriptors of this process are of the file; Linux only, elsewhere 0. */
   async function openFiles(key: string): Promise<number> {
     const links = (await readdir("/proc/self/fd").catch(() => [])).map((fd) =>

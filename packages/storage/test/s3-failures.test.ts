@@ -1,0 +1,90 @@
+// What the store refuses: errors that say what to check, and quote neither credentials nor requests.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { inspect } from "node:util";
+import { generateRootKey, Keyring } from "@fieldseal/crypto";
+import { EncryptedS3Storage } from "@fieldseal/storage";
+import { expect } from "chai";
+import { createTestBucket, type TestBucket } from "../../../test/support/radosgw.ts";
+import { inChunks, thrownBy } from "./support/bodies.ts";
+import { s3Harness } from "./support/s3-harness.ts";
+
+describe("errors of S3", function () {
+  this.timeout(60_000);
+  const keyring = Keyring.fromKey(generateRootKey());
+  let bucket: TestBucket;
+  before(async function () {
+    bucket = await createTestBucket(this);
+  });
+  after(() => bucket?.drop());
+
+  it("name what to check, and no key, secret or signature", async () => {
+    const { endpoint, region, credentials } = bucket;
+    const secretAccessKey = "MarkerOfASecret0123456789";
+    const right = { bucket: bucket.bucket, endpoint, region, credentials, keyring };
+    for (const [options, advice] of [
+      [{ bucket: "no-such-bucket" }, /NoSuchBucket.*name of the bucket/],
+      [{ credentials: { ...credentials, secretAccessKey } }, /SignatureDoesNotMatch.*credentials/],
+      [
+        { credentials: { accessKeyId: "MarkerOfAnId", secretAccessKey } },
+        /InvalidAccessKeyId.*credentials/,
+      ],
+      [{ endpoint: "http://127.0.0.1:9" }, /ECONNREFUSED.*endpoint/],
+    ] as const) {
+      const storage = new EncryptedS3Storage({ ...right, ...options });
+      for (const action of [
+        () => storage.put("k", Buffer.from("x")),
+        () => storage.get("k"),
+        () => storage.list()[Symbol.asyncIterator]().next(),
+        () => storage.gc(),
+      ]) {
+        const error = await thrownBy(action);
+        expect(error).to.have.property("code", "ERR_STORAGE_BACKEND");
+        expect(error.message).to.match(advice);
+        const shown = inspect(error, { depth: 9, showHidden: true }) + String(error.stack);
+        for (const secret of [secretAccessKey, "MarkerOfAnId", credentials.accessKeyId]) {
+          expect(shown).not.to.include(secret);
+        }
+        expect(shown).not.to.match(/AWS4-HMAC|Authorization|RequestId|HostId/i);
+      }
+    }
+  });
+
+  it("a slow reader holds a bounded part of the object in memory", async () => {
+    const harness = s3Harness(bucket);
+    const storage = harness.open({ keyring });
+    await storage.put("k", inChunks(Buffer.alloc(24 * 1024 * 1024), 1024 * 1024));
+    const { stream } = await storage.get("k");
+    await once(stream, "readable");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(stream.readableLength).to.be.at.most(512 * 1024);
+    stream.destroy();
+  });
+
+  it("a client that goes away in an upload leaves neither object nor parts", async () => {
+    const harness = s3Harness(bucket);
+    const storage = harness.open({ keyring });
+    const ended = Promise.withResolvers<Error>();
+    const server = createServer((incoming) => {
+      void thrownBy(() => storage.put("upload", incoming)).then(ended.resolve);
+    });
+    server.listen(0, "127.0.0.1").unref();
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const { request } = await import("node:http");
+    const outgoing = request({ host: "127.0.0.1", port, method: "PUT", agent: false });
+    outgoing.on("error", () => {});
+    outgoing.write(Buffer.alloc(20_000_000));
+    for (let i = 0; i < 500 && (await harness.leftovers()) === 0; i++)
+      await new Promise((done) => setTimeout(done, 10));
+    outgoing.destroy();
+    expect(await ended.promise).to.have.property("code", "ECONNRESET");
+    expect(await harness.leftovers()).to.equal(0);
+    expect(await thrownBy(() => storage.head("upload"))).to.have.property(
+      "code",
+      "ERR_STORAGE_NOT_FOUND",
+    );
+    server.close();
+  });
+});
