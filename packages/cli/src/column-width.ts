@@ -9,13 +9,13 @@ export interface ColumnWidth {
   readonly longest: number;
 }
 
-/** By "table.column"; columns of type text and bytea have no limit and are not in it. */
+/** By "model.field"; columns of type text and bytea have no limit and are not in it. */
 export async function columnWidths(
   pool: Pool,
   columns: readonly EncryptedColumn[],
 ): Promise<ReadonlyMap<string, ColumnWidth>> {
   const widths = new Map<string, ColumnWidth>();
-  for (const { schema, table, column } of columns) {
+  for (const { model, field, schema, table, column } of columns) {
     const name = [...(schema === undefined ? [] : [schema]), table].map(escapeIdentifier).join(".");
     const { rows } = await pool.query<{ limit: number }>(
       `SELECT atttypmod - 4 AS limit FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2
@@ -27,7 +27,7 @@ export async function columnWidths(
     const { rows: lengths } = await pool.query<{ longest: number | null }>(
       `SELECT max(length(${escapeIdentifier(column)})) AS longest FROM ${name}`,
     );
-    widths.set(`${table}.${column}`, { limit, longest: lengths[0]?.longest ?? 0 });
+    widths.set(`${model}.${field}`, { limit, longest: lengths[0]?.longest ?? 0 });
   }
   return widths;
 }

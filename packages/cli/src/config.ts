@@ -1,4 +1,4 @@
-// fieldseal.config.ts|js|mjs: where the command learns which columns and files there are, and how to reach them.
+// fieldseal.config.ts|mts|mjs|js: where the command learns which columns and files there are, and how to reach them.
 import type { ColumnCipher, EncryptedColumn, KeySource, KeyWrapper } from "@fieldseal/crypto";
 import type { EncryptedStorage } from "@fieldseal/storage";
 

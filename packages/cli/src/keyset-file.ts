@@ -172,6 +172,9 @@ function write(path: string, content: string): void {
   try {
     writeSync(file, content);
     fsyncSync(file);
+  } catch (error) {
+    rmSync(path, { force: true }); // a full disk must not leave half a key
+    throw error;
   } finally {
     closeSync(file);
   }

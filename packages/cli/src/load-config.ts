@@ -7,7 +7,7 @@ import type { FieldsealConfig } from "./config.ts";
 import { EXIT } from "./exit.ts";
 import { CommandError } from "./failure.ts";
 
-const NAMES = ["fieldseal.config.ts", "fieldseal.config.mjs", "fieldseal.config.js"];
+const NAMES = ["ts", "mts", "mjs", "js"].map((extension) => `fieldseal.config.${extension}`);
 const OPTIONS: readonly string[] = [
   "columns",
   "sources",
@@ -77,7 +77,7 @@ export function explainConfigCode(error: unknown, what: string): unknown {
 
 function explainImport(error: unknown, file: string): unknown {
   const { code, message, stack } = error as NodeJS.ErrnoException;
-  const known = IMPORT_ERRORS.find(([pattern]) => pattern.test(code ?? ""));
+  const known = IMPORT_ERRORS.find(([pattern]) => pattern.test(code ?? message ?? ""));
   if (known === undefined && !(error instanceof SyntaxError)) {
     return explainConfigCode(error, file);
   }
@@ -103,6 +103,10 @@ const IMPORT_ERRORS: readonly (readonly [RegExp, string])[] = [
     "Is the package installed? Imports of files need the extension: ./db.ts",
   ],
   [/^ERR_INVALID_TYPESCRIPT_SYNTAX$/, "Correct the syntax there."],
+  [
+    /outside a module|Unexpected token 'export'/,
+    "package.json says commonjs: call the file fieldseal.config.mts or .mjs.",
+  ],
 ];
 
 /** The first place outside of Node and of packages. */

@@ -75,7 +75,7 @@ export function createProgram(output: Output, finish: (exitCode: number) => void
     .version(version(), "-V, --version", "print the version")
     .option("--json", "one JSON document on standard output, and nothing else")
     .option("--ndjson", "one JSON document a line: progress as it comes, the result last")
-    .option("--config <file>", "default: fieldseal.config.ts, .mjs or .js in this folder")
+    .option("--config <file>", "default: fieldseal.config.ts, .mts, .mjs or .js")
     .option("--dotenv <file>", "read variables from this file; those that are set win")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")

@@ -50,7 +50,10 @@ async function readColumns(session: Session, output: Output): Promise<Found[]> {
       },
     });
     const widths = await columnWidths(pool, columns);
-    return findings.map((one) => ({ ...one, width: widths.get(nameOf(one)) ?? null }));
+    return findings.map((one) => ({
+      ...one,
+      width: widths.get(`${one.model}.${one.field}`) ?? null,
+    }));
   } finally {
     display.stop();
   }

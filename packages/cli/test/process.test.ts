@@ -1,4 +1,5 @@
 // How the command begins and ends: configuration that is wrong, databases that are away, signals, pipes.
+import { rmSync } from "node:fs";
 import { once } from "node:events";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
@@ -66,6 +67,24 @@ describe("The process of fieldseal", function () {
       expect(result.err).not.to.match(/^\s+at /m);
     });
   }
+
+  it("takes configurations of CommonJS projects, and says what to call one in TypeScript", async () => {
+    // Processes of their own: Node remembers which folder has which package.json.
+    project.write("package.json", '{ "type": "commonjs" }');
+    project.write("wrong.ts", USERS_CONFIG);
+    const refused = await project.fieldseal(["migrate", "status", "--config", "wrong.ts"]);
+    expect(refused).to.include({ code: 3 });
+    expect(refused.err).to.match(/^error {2}wrong\.ts:\d+: .*outside a module.*\nfix .*\.mts/);
+    project.write("right.mts", USERS_CONFIG);
+    expect(await project.fieldseal(["migrate", "status", "--config", "right.mts"])).to.include({
+      code: 0,
+    });
+    project.write("right.js", "module.exports = { columns: [] };");
+    expect(await project.fieldseal(["migrate", "status", "--config", "right.js"])).to.include({
+      code: 0,
+    });
+    rmSync(project.path("package.json"));
+  });
 
   it("ends well although the configuration rejects beside it", async () => {
     project.write("reject.ts", `${USERS_CONFIG}\nvoid Promise.reject(new Error("aside"));`);
