@@ -151,6 +151,14 @@ describe("The process of fieldseal", function () {
     });
   }
 
+  it("misses a key before it reads a row, not at the end", async () => {
+    for (const words of [["verify"], ["migrate", "run"], ["migrate", "plan"], ["rotate"]]) {
+      const result = await run(words, { env: { ENCRYPTION_KEY: "" } });
+      expect(result, words.join(" ")).to.include({ code: 3, out: "" });
+      expect(result.err).to.include("ERR_CONFIG_NO_KEY");
+    }
+  });
+
   it("says which table is missing", async () => {
     project.write("gone.ts", USERS_CONFIG.replaceAll('"users"', '"gone"'));
     for (const words of [["verify"], ["migrate", "run"], ["migrate", "finalize"]]) {
