@@ -222,7 +222,8 @@ describe("The process of fieldseal", function () {
     let [out, err] = ["", ""];
     child.stdout!.on("data", (part: Buffer) => {
       out += String(part);
-      if (/: [1-9][\d,]* of 20,000/.test(out)) child.kill("SIGTERM");
+      // Once: a second signal ends the process.
+      if (!child.killed && /: [1-9][\d,]* of 20,000/.test(out)) child.kill("SIGTERM");
     });
     child.stderr!.on("data", (part: Buffer) => (err += String(part)));
     const [code] = (await once(child, "close")) as [number];
