@@ -13,7 +13,7 @@ const storages = [
   return new EncryptedLocalStorage({ path: folder, keyring });
 });
 
-process.send?.("started");
+let untouched = objects.length;
 await Promise.all(objects.map(workOn));
 
 async function workOn(key: string): Promise<never> {
@@ -22,5 +22,7 @@ async function workOn(key: string): Promise<never> {
     if (action === "put")
       await storage.put(key, contentOf(i), { metadata: { version: String(i) } });
     else await storage.rewrap(key);
+    // On a busy machine it takes a while until all of them are at work.
+    if (i === 0 && --untouched === 0) process.send?.("working");
   }
 }
