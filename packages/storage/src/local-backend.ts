@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "./backend.ts";
 import { attempt, backendError } from "./backend-error.ts";
 import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
-import { KeyedLock } from "./keyed-lock.ts";
+import { withFileLock } from "./file-lock.ts";
 import { isAbsent, LocalFile, openFile } from "./local-file.ts";
 import { ownSidecar } from "./local-sidecar.ts";
 import { LocalFolder, syncFolder, temporaryBeside } from "./local-folder.ts";
@@ -19,9 +19,6 @@ import {
 import { changed, exists, foreign, notFound } from "./object-errors.ts";
 import { FILE_MODE, writeFile } from "./local-writer.ts";
 import type { Tags } from "./tags.ts";
-
-/** By path, of this process: what looks first and writes then must not be interleaved with another storage's work. */
-const LOCK: KeyedLock = new KeyedLock();
 
 export interface LocalBackendOptions {
   readonly path: string;
@@ -45,7 +42,7 @@ export class LocalBackend implements ObjectBackend {
     try {
       const isDurable = this.#isDurable;
       const stored = await writeFile(temporary, key, { ...request, isDurable });
-      await LOCK.run(path, () => this.#place(temporary, path, key, request));
+      await withFileLock(path, () => this.#place(temporary, path, key, request));
       return stored;
     } catch (error) {
       await discard(temporary);
@@ -97,7 +94,7 @@ export class LocalBackend implements ObjectBackend {
           if (this.#isDurable) await handle.sync();
         });
       });
-      await this.#place(temporary, target, to, request);
+      await withFileLock(target, () => this.#place(temporary, target, to, request));
     } catch (error) {
       await discard(temporary);
       throw error;
@@ -107,7 +104,7 @@ export class LocalBackend implements ObjectBackend {
   async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
     try {
-      await this.#rename(source, target, to, request);
+      await withFileLock(target, () => this.#rename(source, target, to, request));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") {
         throw isAbsent(error) ? notFound(from) : backendError(error, "moving", from);
@@ -124,11 +121,9 @@ export class LocalBackend implements ObjectBackend {
         if (!isAbsent(error)) throw error;
       });
       if (found === undefined || found.isDirectory()) return false;
-      const sidecar = await ownSidecar(path);
-      await unlink(path);
-      if (sidecar !== undefined) await rm(sidecar, { force: true });
+      const isDeleted = await withFileLock(path, () => removeFile(path));
       if (this.#isDurable) await syncFolder(dirname(path));
-      return true;
+      return isDeleted;
     });
   }
 
@@ -145,10 +140,10 @@ export class LocalBackend implements ObjectBackend {
   ): Promise<void> {
     const version = await this.#versionAt(source, from);
     await this.copy(from, to, request);
-    await LOCK.run(source, async () => {
+    await withFileLock(source, async () => {
       // What was put there meanwhile must not be deleted unread.
       if ((await this.#versionAt(source, from)) !== version) throw changed(from);
-      await this.delete(from);
+      await removeFile(source);
     });
   }
 
@@ -194,7 +189,7 @@ export class LocalBackend implements ObjectBackend {
     decide: (file: LocalFile) => { readonly envelope: Buffer; readonly tags: Tags },
   ): Promise<void> {
     const path = await this.#folder.pathOf(key);
-    await LOCK.run(path, async () => {
+    await withFileLock(path, async () => {
       const handle = await openFile(path, constants.O_RDWR, key);
       const file = await LocalFile.read(handle, path, key);
       try {
@@ -228,6 +223,19 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     return file.object.version;
   }
+}
+
+/** False if another process was faster. */
+async function removeFile(path: string): Promise<boolean> {
+  const sidecar = await ownSidecar(path);
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+  if (sidecar !== undefined) await rm(sidecar, { force: true });
+  return true;
 }
 
 /** What cannot be removed now is left for gc; the error that led here matters more. */

@@ -1,5 +1,5 @@
 // A disk in the hands of somebody else, or of several programs at once: what it can do to the store and its users.
-import { spawnSync } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -27,7 +27,8 @@ import { encodeSlot } from "../src/local-slots.ts";
 import { thrownBy } from "./support/bodies.ts";
 
 describe("EncryptedLocalStorage under attack", () => {
-  const keyring = Keyring.fromKey(generateRootKey());
+  const rootKey = generateRootKey();
+  const keyring = Keyring.fromKey(rootKey);
   let base: string;
   let folder: string;
   let storage: EncryptedLocalStorage;
@@ -261,6 +262,33 @@ describe("EncryptedLocalStorage under attack", () => {
     expect(await readdir(folder)).to.deep.equal(["k"]);
     await next.rewrap("k");
     expect(await code(() => storage.get("k"))).to.equal("ERR_KEY_UNKNOWN");
+  });
+
+  it("a put is not undone by another process that encrypts the object anew", async function () {
+    this.timeout(60_000);
+    const child = fork(
+      join(import.meta.dirname, "support/reencrypt-child.ts"),
+      [folder, rootKey, "k"],
+      { execArgv: ["--conditions=@fieldseal/source", "--no-warnings"] },
+    );
+    try {
+      await once(child, "message");
+      const fast = new EncryptedLocalStorage({ path: folder, keyring, durability: "none" });
+      for (let i = 0; i < 150; i++) {
+        const { objectId } = await fast.put("k", Buffer.from(`${i}`));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        expect((await fast.head("k")).objectId, `put ${i}`).to.equal(objectId);
+      }
+      expect(child.exitCode, "the child must be at work").to.equal(null);
+    } finally {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+    // A lock that it may have left does not last.
+    await storage.put("k", Buffer.from("after"));
+    expect(await bytesOf("k")).to.equal("after");
+    await storage.gc({ olderThanMs: -1000 });
+    expect(await readdir(folder)).to.deep.equal(["k"]);
   });
 
   it("lists while objects come and go, without an error and without what is unfinished", async () => {
