@@ -91,6 +91,12 @@ async function settleOn(page: Page, screen: string): Promise<void> {
   await page.evaluate((hash) => void (location.hash = hash), `#/${screen}`);
   await page.locator(`nav a[aria-current][href^='#/${screen}']`).waitFor();
   await page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
+  // Colours that are on their way to another theme are not the theme's.
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every(({ effect }) => effect?.getComputedTiming().endTime === Number.POSITIVE_INFINITY),
+  );
 }
 
 /** By the rules of WCAG 2.2 A and AA, as "rule: where it fails". */
