@@ -23,7 +23,8 @@ const CONTEXT = { table: "fieldseal:result-cache", column: "entry" };
 
 /**
  * Encrypts entries before another adapter gets them, and hides their names, which may hold values of conditions. An
- * entry that does not open (another key, damage) is a miss.
+ * entry that does not open (another key, damage, moved here from another name) is a miss, published on the channel
+ * `fieldseal:failure`.
  *
  * @example
  * ```ts
@@ -50,10 +51,11 @@ export class EncryptedCacheAdapter implements CacheAdapter {
   }
 
   async get<T>(name: string): Promise<T | undefined> {
-    const stored = await this.#inner.get<unknown>(this.#nameOf(name));
+    const token = this.#tokenOf(name);
+    const stored = await this.#inner.get<unknown>(token);
     if (typeof stored !== "string") return undefined;
     try {
-      return deserialize(this.#entry.open(stored));
+      return deserialize(this.#entry.open(stored, token));
     } catch (error) {
       if (error instanceof DecryptError || error instanceof KeyError) return undefined;
       throw error;
@@ -61,12 +63,13 @@ export class EncryptedCacheAdapter implements CacheAdapter {
   }
 
   async set(name: string, data: unknown, origin: string, expiration?: number): Promise<void> {
-    const stored = this.#entry.seal(serialize(data));
-    await this.#inner.set(this.#nameOf(name), stored, origin, expiration);
+    const token = this.#tokenOf(name);
+    const stored = this.#entry.seal(serialize(data), token);
+    await this.#inner.set(token, stored, origin, expiration);
   }
 
   async remove(name: string): Promise<void> {
-    await this.#inner.remove(this.#nameOf(name));
+    await this.#inner.remove(this.#tokenOf(name));
   }
 
   async clear(): Promise<void> {
@@ -77,7 +80,8 @@ export class EncryptedCacheAdapter implements CacheAdapter {
     await this.#inner.close?.();
   }
 
-  #nameOf(name: string): string {
+  /** What an entry is kept under and bound to: names may be longer than a row's id. */
+  #tokenOf(name: string): string {
     return this.#entry.indexToken(Buffer.from(name));
   }
 }

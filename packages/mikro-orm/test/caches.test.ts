@@ -1,4 +1,5 @@
 // Where MikroORM keeps or passes on values by ways of its own: result cache, Kysely.
+import { channels } from "@fieldseal/crypto";
 import { expect } from "chai";
 import type { Kysely } from "kysely";
 import { countOperations } from "@fieldseal/crypto/testing";
@@ -56,6 +57,32 @@ onBothVersions("The result cache", (suite) => {
     await orm.config.getResultCacheAdapter().clear();
     expect(Store.entries.size).to.equal(0);
     await orm.close(true);
+  });
+
+  it("gives nothing for an entry under the name of another, and reports it", async () => {
+    const { EncryptedCacheAdapter } = suite.version.adapter;
+    const cache = new EncryptedCacheAdapter({
+      adapter: Store as never,
+      keyring: () => suite.keyring,
+    });
+    await cache.set("session:ada", { role: "user" }, "");
+    await cache.set("session:admin", { role: "admin" }, "");
+    const [ada, admin] = [...Store.entries.keys()] as [string, string];
+    const failures: unknown[] = [];
+    const listen = (event: unknown): number => failures.push(event);
+    channels.failure.subscribe(listen);
+    Store.entries.set(ada, Store.entries.get(admin));
+    const moved = await cache.get("session:ada");
+    channels.failure.unsubscribe(listen);
+    expect(moved).to.equal(undefined);
+    expect(failures).to.have.length(1);
+    expect(failures[0]).to.deep.include({
+      operation: "decrypt",
+      code: "ERR_DECRYPT_FAILED",
+      table: "fieldseal:result-cache",
+    });
+    expect(await cache.get("session:admin")).to.deep.equal({ role: "admin" });
+    await cache.clear();
   });
 });
 
