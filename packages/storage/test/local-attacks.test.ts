@@ -18,6 +18,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { EncryptedLocalStorage, type VerifiedObject } from "@fieldseal/storage";
 import { expect } from "chai";
@@ -267,7 +268,7 @@ describe("EncryptedLocalStorage under attack", () => {
   it("a put is not undone by another process that encrypts the object anew", async function () {
     this.timeout(60_000);
     const child = fork(
-      join(import.meta.dirname, "support/reencrypt-child.ts"),
+      fileURLToPath(new URL("support/reencrypt-child.ts", import.meta.url)),
       [folder, rootKey, "k"],
       { execArgv: ["--conditions=@fieldseal/source", "--no-warnings"] },
     );
