@@ -128,6 +128,20 @@ export function parseEnvelope(
 }
 
 /**
+ * Whether a value begins as an envelope and is none: cut off, lengthened, moved behind white space, or plaintext that
+ * happens to begin so. A reader takes it for plaintext; who vouches for a column must not.
+ */
+export function isMalformedEnvelope(stored: string | Uint8Array): boolean {
+  const begins =
+    typeof stored === "string"
+      ? stored.startsWith(TEXT_PREFIX) || BEHIND_WHITE_SPACE.test(stored)
+      : MAGIC.every((byte, i) => stored[i] === byte);
+  return begins && parseEnvelope(stored) === undefined;
+}
+
+const BEHIND_WHITE_SPACE = new RegExp(`^\\s+${TEXT_PREFIX}`);
+
+/**
  * The first twelve characters of every text envelope of a suite, key and content type: what
  * `WHERE column LIKE prefix || '%'` and CHECK constraints match.
  */

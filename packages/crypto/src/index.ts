@@ -29,6 +29,7 @@ export { envelopeCondition } from "./envelope-condition.ts";
 export { databaseName, envelopeConstraintName } from "./envelope-constraint.ts";
 export {
   formatKeyId,
+  isMalformedEnvelope,
   parseEnvelope,
   parseTextPrefix,
   SUITE_NAMES,

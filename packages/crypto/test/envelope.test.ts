@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import {
   formatKeyId,
+  isMalformedEnvelope,
   parseEnvelope,
   parseTextPrefix,
   SUITE_NAMES,
@@ -107,6 +108,23 @@ describe("parsing a stored value", () => {
       expect(parseEnvelope(text)).to.equal(undefined);
     }
     expect(parseEnvelope(Buffer.from(MAGIC))).to.equal(undefined);
+  });
+
+  it("tells what begins as one and is none from envelopes and from plain values", () => {
+    const bytes = Buffer.concat([
+      encodeHeader({ suite: "A256GCM", keyId: 7, content: "text", isPadded: false }),
+      Buffer.alloc(28),
+    ]);
+    const text = bytes.toString("base64");
+    for (const whole of [bytes, text, "", "ada@example.org", " 9v6h", Buffer.alloc(0)]) {
+      expect(isMalformedEnvelope(whole)).to.equal(false);
+    }
+    const cut = text.slice(0, -1);
+    for (const broken of [cut, `${text}\n`, `\n${text}`, `  ${text}`, "9V6h", "9V6h, she said"]) {
+      expect(isMalformedEnvelope(broken), broken).to.equal(true);
+    }
+    expect(isMalformedEnvelope(bytes.subarray(0, 20))).to.equal(true);
+    expect(isMalformedEnvelope(Uint8Array.from(MAGIC))).to.equal(true);
   });
 });
 

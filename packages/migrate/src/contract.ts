@@ -21,8 +21,9 @@ export interface RunOptions {
    */
   readonly previous?: Readonly<Record<string, ColumnCipher<unknown>>>;
   /**
-   * Values that look like envelopes, and that somebody has looked at and found to be plaintext. They are encrypted as they
-   * are if they do not open: of an envelope whose key is missing, that makes ciphertext of ciphertext. Defaults to none.
+   * Values that look like envelopes, or begin as one, and that somebody has looked at and found to be plaintext. They are
+   * encrypted as they are if they do not open: of an envelope that is damaged, or whose key is missing, that makes
+   * ciphertext of ciphertext. Defaults to none.
    */
   readonly plaintextRows?: readonly PlaintextRow[];
   /** Rows of one write. Defaults to what takes about 100 ms, between 50 and 2000. */

@@ -1,5 +1,5 @@
 // The way back: how a value looks as plaintext, and which values have no such form.
-import { parseEnvelope, type ColumnCipher } from "@fieldseal/crypto";
+import { isMalformedEnvelope, parseEnvelope, type ColumnCipher } from "@fieldseal/crypto";
 import type { MigratedColumn } from "./table.ts";
 
 export function plainOf(cipher: ColumnCipher<unknown>, value: unknown): string | Buffer {
@@ -8,15 +8,21 @@ export function plainOf(cipher: ColumnCipher<unknown>, value: unknown): string |
   return typeof encoded === "string" ? encoded : Buffer.from(encoded).toString("base64");
 }
 
+export interface PlainSite extends Pick<MigratedColumn, "source" | "arrayOf"> {
+  /** Somebody has declared that the row's value is plaintext, whatever it looks like. */
+  readonly isDeclared: boolean;
+}
+
 /**
- * In place, a plaintext that looks like an envelope would be taken for one. PostgreSQL's text has no NUL, and an array
+ * In place, a plaintext that looks like an envelope would be taken for one, or for a damaged one. PostgreSQL's text has no NUL, and an array
  * of arrays is not what one dimension of a column came from.
  */
 export function refusesPlain(
   plain: string | Buffer,
-  { source, arrayOf }: Pick<MigratedColumn, "source" | "arrayOf">,
+  { source, arrayOf, isDeclared }: PlainSite,
 ): boolean {
   if (source === undefined && parseEnvelope(plain) !== undefined) return true;
+  if (source === undefined && !isDeclared && isMalformedEnvelope(plain)) return true;
   if (typeof plain === "string" && plain.includes("\0")) return true;
   return arrayOf !== undefined && !isArray(plain, { isNested: arrayOf === "json" });
 }

@@ -1,5 +1,12 @@
 // From the row that was read to the row to write: pure, without a database.
-import { formatKeyId, parseEnvelope, type ColumnCipher, type Stored } from "@fieldseal/crypto";
+import {
+  DecryptError,
+  formatKeyId,
+  isMalformedEnvelope,
+  parseEnvelope,
+  type ColumnCipher,
+  type Stored,
+} from "@fieldseal/crypto";
 import type { Direction } from "./contract.ts";
 import { refuseLossyJson } from "./lossy-json.ts";
 import { plainOf, refusesPlain } from "./plain-form.ts";
@@ -85,6 +92,7 @@ function encryptColumn(migrated: MigratedColumn, work: Work): void {
   stored.forEach((cell, i) => {
     if (cell === null || isEnvelope(cell) || opened[i] === undefined) return;
     try {
+      refuseMalformed(cell, work.isDeclared(i));
       refuseLossyJson(cipher, cell);
     } catch (error) {
       fail(i, error);
@@ -128,12 +136,22 @@ function readSources(
       return;
     }
     try {
+      refuseMalformed(plain, at.isDeclared(i));
       at.values[i] = open(plain);
     } catch (error) {
       if (at.isDeclared(i)) at.values[i] = cipher.readPlaintext(plain);
       else at.fail(i, error);
     }
   });
+}
+
+/**
+ * Of a damaged envelope, sealing would make ciphertext of ciphertext, which opens and would be vouched for. Nobody but the
+ * operator can tell it from text that begins the same.
+ * @throws {@link DecryptError} `ERR_DECRYPT_FAILED`
+ */
+function refuseMalformed(cell: Exclude<Cell, null>, isDeclared: boolean): void {
+  if (!isDeclared && isMalformedEnvelope(cell)) throw new DecryptError({});
 }
 
 function openEither(
@@ -156,12 +174,19 @@ function decryptColumn(migrated: MigratedColumn, work: Work): void {
   const opened = openAll(migrated, stored, work);
   rows.forEach((row, i) => {
     const value = opened[i]?.value ?? null;
+    const isDeclared = work.isDeclared(i);
+    try {
+      if (value !== null) refuseMalformed(stored[i] as Exclude<Cell, null>, isDeclared);
+    } catch (error) {
+      fail(i, error);
+      return;
+    }
     const isPlainAlready =
       source === undefined ? !isEnvelope(stored[i] as Cell) : row[sourceAt as number] !== null;
     // A plain column that has a value is in step: a trigger sees to it.
     if (value !== null && !isPlainAlready) {
       const plain = plainOf(column.cipher, value);
-      const refused = refusesPlain(plain, migrated);
+      const refused = refusesPlain(plain, { ...migrated, isDeclared });
       if (refused) fail(i, { code: "ERR_VALUE_ENCODING" });
       else row[sourceAt ?? valueAt] = plain;
     }

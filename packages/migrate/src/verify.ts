@@ -1,6 +1,7 @@
 // Reads every value and proves that it opens under its context: what is really in the database, not what should be.
 import {
   formatKeyId,
+  isMalformedEnvelope,
   parseEnvelope,
   type ColumnCipher,
   type EncryptedColumn,
@@ -188,6 +189,8 @@ function countCell(
     return undefined;
   }
   let value: unknown;
+  // A reader that accepts plaintext would take it for that; here it is what it looks like.
+  if (isMalformedEnvelope(stored)) return "ERR_DECRYPT_FAILED";
   try {
     value = cipher.open(stored);
   } catch (error) {
