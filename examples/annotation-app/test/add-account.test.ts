@@ -45,18 +45,20 @@ describe("The account command", function () {
 
   it("lets somebody in where there are no demo accounts, and says so at the start", async () => {
     expect(server.said).to.include("Nobody can sign in yet");
-    const { status, stdout, stderr } = add(["Grace", "annotator"], "a long password\n");
-    expect([status, stdout], stderr).to.deep.equal([0, "Grace can sign in as annotator.\n"]);
+    const { status, stdout, stderr } = add(["Grace Hopper", "annotator"], "a long password\n");
+    expect([status, stdout], stderr).to.deep.equal([0, "Grace Hopper can sign in as annotator.\n"]);
     const grace = new Client(await server.url());
     const before = await grace.send<{ demoAccounts: unknown[] }>("GET", "/api/session");
     expect(before.body.demoAccounts).to.deep.equal([]);
     const cookie = before.headers.getSetCookie()[0] ?? "";
     expect(cookie).to.match(/^__Host-session=.*Secure/);
-    const credentials = { name: "Grace", password: "a long password" };
+    const credentials = { name: "Grace Hopper", password: "a long password" };
     expect((await grace.send("POST", "/api/session", credentials)).status).to.equal(200);
     expect((await grace.send("GET", "/api/frames")).status).to.equal(200);
     const rows = await database.query("SELECT name, password_hash FROM account");
-    expect(JSON.stringify(rows)).not.to.include("Grace").and.not.to.include("a long password");
+    expect(JSON.stringify(rows))
+      .not.to.include("Grace Hopper")
+      .and.not.to.include("a long password");
   });
 
   it("refuses short passwords and roles that there are not", () => {

@@ -6,8 +6,8 @@ import { expect } from "chai";
 import { findIn, findInServer } from "../../../../test/support/leak-search.ts";
 import type { Stage } from "./stage.ts";
 
-/** How pictures and clips begin, or nearly so. */
-const SIGNS = ["JFIF", "Exif\0", "WEBPVP8", "ftypisom"];
+/** How pictures and clips begin, or nearly so; long enough not to stand in ciphertext by chance. */
+const SIGNS = ["\0\u0010JFIF\0\u0001", "Exif\0\0II*\0", "Exif\0\0MM\0*", "WEBPVP8", "ftypisom"];
 
 export function traces(stage: Stage): void {
   it("asked nobody but its own server for anything", async () => {
