@@ -437,6 +437,27 @@ describe("The annotation server, under attack", function () {
   });
 
   describe("in its keys", () => {
+    it("re-encrypts under no key that is about to be replaced, and adds no key to a re-encryption that begins", async () => {
+      const [old] = await ada.get<KeyInfo[]>("/api/keys");
+      const adding = ada.post<KeyInfo[]>("/api/keys");
+      while (!app.keys.isChanging) await new Promise((resolve) => setImmediate(resolve));
+      for (const step of ["start", "resume"]) {
+        const refused = await ada.send("POST", `/api/rotation/${step}`);
+        expect([refused.status, refused.body.code]).to.deep.equal([409, "KEYS_CHANGING"]);
+        expect(refused.body.message).to.include("A key is being added or retired");
+      }
+      const [primary] = await adding;
+      expect(primary?.id).not.to.equal(old?.id);
+      const start = () => ada.send("POST", "/api/rotation/start");
+      const answers = [
+        ...(await Promise.all([start(), start()])),
+        await ada.send("POST", "/api/keys"),
+      ];
+      const codes = answers.map(({ status, body: { code } }) => (status === 200 ? "done" : code));
+      expect(codes.toSorted()).to.deep.equal(["RUNNING", "RUNNING", "done"]);
+      await untilRotated();
+    });
+
     it("loses no key when two people add one at the same moment, and finds labels under the new one", async () => {
       const before = await ada.get<KeyInfo[]>("/api/keys");
       await Promise.all([ada.post("/api/keys"), ada.post("/api/keys")]);
@@ -444,11 +465,7 @@ describe("The annotation server, under attack", function () {
       expect(after).to.have.length(before.length + 2);
       expect(after.map(({ id }) => id)).to.include(before[0]?.id);
       await ada.post("/api/rotation/start");
-      for (let tries = 0; tries < 400; tries += 1) {
-        const keys = await ada.get<KeyInfo[]>("/api/keys");
-        if (keys.slice(1).every(({ values, objects }) => values + objects === 0)) break;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      await untilRotated();
       for (const { id } of (await ada.get<KeyInfo[]>("/api/keys")).slice(1)) {
         await ada.post(`/api/keys/${id}/retire`);
       }
@@ -456,5 +473,14 @@ describe("The annotation server, under attack", function () {
       expect((await ada.get<Catalogue>("/api/catalogue")).cameras).to.include("Launch pad");
       await Client.signedIn(app.url);
     });
+
+    async function untilRotated(): Promise<void> {
+      for (let tries = 0; tries < 400; tries += 1) {
+        const keys = await ada.get<KeyInfo[]>("/api/keys");
+        if (keys.slice(1).every(({ values, objects }) => values + objects === 0)) break;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await ada.post("/api/rotation/pause"); // answered once nothing runs any more
+    }
   });
 });

@@ -26,6 +26,7 @@ export class KeyStore {
   readonly #environment: Environment;
   readonly #file: EnvFile;
   #keyring: Keyring;
+  #changes = 0;
 
   /** Given as a function, so that every cipher follows a change at its next use. */
   readonly keyring: KeyringInput = () => this.#keyring;
@@ -43,6 +44,11 @@ export class KeyStore {
     return this.#keyring;
   }
 
+  /** Between the request for a change and its end: what the primary key is may be another thing in a moment. */
+  get isChanging(): boolean {
+    return this.#changes > 0;
+  }
+
   /** Keys of the environment, or of a key or keyset file, are the operator's to change. */
   get isFixed(): boolean {
     const inFile = pickKeys(this.#file.read());
@@ -55,7 +61,7 @@ export class KeyStore {
    * keys without the other's, and what was stored under that one would never open again: they wait for each other.
    */
   async add(): Promise<void> {
-    await this.#file.alone(async () => {
+    await this.#change(async () => {
       const added = generateRootKey();
       const { primary, previous } = this.#texts();
       // Every process that shares the file must know the key before the first value under it is stored.
@@ -67,7 +73,7 @@ export class KeyStore {
 
   /** Forgets a previous key for good. */
   async retire(id: string): Promise<void> {
-    await this.#file.alone(() => {
+    await this.#change(() => {
       const { primary, previous } = this.#texts();
       const isKept = (text: string): boolean => Keyring.fromKey(text).primary.id !== id;
       this.#write(primary, previous.filter(isKept));
@@ -76,6 +82,15 @@ export class KeyStore {
 
   close(): void {
     unwatchFile(this.#file.path, this.#follow);
+  }
+
+  async #change(change: () => void | Promise<void>): Promise<void> {
+    this.#changes += 1;
+    try {
+      await this.#file.alone(change);
+    } finally {
+      this.#changes -= 1;
+    }
   }
 
   readonly #follow = (): void => {

@@ -39,6 +39,7 @@ export class Rotation {
   #toldAt = 0;
   #abort = new AbortController();
   #work: Promise<void> | undefined;
+  #isStarting = false;
 
   constructor(options: RotationOptions) {
     this.#options = options;
@@ -47,6 +48,11 @@ export class Rotation {
 
   get state(): RotationState {
     return this.#state;
+  }
+
+  /** Running, or about to: from now on the primary key must stay what it is. */
+  get isUnderWay(): boolean {
+    return this.#isStarting || this.#work !== undefined;
   }
 
   /** Calls `tell` with the state now and with every change, until the returned function is called. */
@@ -69,11 +75,11 @@ export class Rotation {
 
   /** @throws {@link Problem} 409 while one is running */
   async start(): Promise<RotationState> {
-    if (this.#work) throw new Problem(409, "RUNNING", "A re-encryption is running already.");
-    await this.#cancelLeftRuns();
-    this.#doneTables.length = 0;
-    this.#state = IDLE;
-    return this.#goOn();
+    return this.#begun(async () => {
+      await this.#cancelLeftRuns();
+      this.#doneTables.length = 0;
+      this.#state = IDLE;
+    });
   }
 
   /** Stops after the batch at hand. */
@@ -84,8 +90,8 @@ export class Rotation {
   }
 
   async resume(): Promise<RotationState> {
-    if (this.#work) return this.#state;
-    return this.#state.state === "paused" ? this.#goOn() : this.start();
+    if (this.isUnderWay) return this.#state;
+    return this.#state.state === "paused" ? this.#begun() : this.start();
   }
 
   /** Ends with the process; the next one goes on, unless a person had paused it. */
@@ -95,11 +101,19 @@ export class Rotation {
     if (wasRunning && state === "paused") await this.#save("running");
   }
 
-  async #goOn(): Promise<RotationState> {
-    this.#set({ ...this.#state, state: "running" }, true);
-    await this.#save("running");
-    this.#begin();
-    return this.#state;
+  /** Two that start at the same moment would share one journal and one progress: the second is refused. */
+  async #begun(prepare?: () => Promise<void>): Promise<RotationState> {
+    if (this.isUnderWay) throw new Problem(409, "RUNNING", "A re-encryption is running already.");
+    this.#isStarting = true;
+    try {
+      await prepare?.();
+      await this.#save("running");
+      this.#set({ ...this.#state, state: "running" }, true);
+      this.#begin();
+      return this.#state;
+    } finally {
+      this.#isStarting = false;
+    }
   }
 
   #begin(): void {

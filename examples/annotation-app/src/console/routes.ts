@@ -97,9 +97,19 @@ function refuseFixed({ isFixed }: KeyStore): void {
   );
 }
 
-function refuseWhileRotating({ state }: Rotation): void {
-  if (state.state !== "running") return;
+function refuseWhileRotating({ isUnderWay }: Rotation): void {
+  if (!isUnderWay) return;
   throw new Problem(409, "RUNNING", "Wait for the re-encryption, or pause it.");
+}
+
+/** It would move everything to a key that is about to be an older one. */
+function refuseWhileKeysChange({ isChanging }: KeyStore): void {
+  if (!isChanging) return;
+  throw new Problem(
+    409,
+    "KEYS_CHANGING",
+    "A key is being added or retired. Start the re-encryption when that is done, in a second or so.",
+  );
 }
 
 function refuseUsed({ status, values, objects }: KeyInfo): void {
@@ -118,9 +128,11 @@ function refuseUsed({ status, values, objects }: KeyInfo): void {
   );
 }
 
-function rotationRoutes(server: FastifyInstance, { rotation, activity }: ConsoleOptions): void {
+function rotationRoutes(server: FastifyInstance, options: ConsoleOptions): void {
+  const { rotation, activity, keys } = options;
   server.post("/api/rotation/:step", { config }, async (request) => {
     const { step } = StepParams.parse(request.params);
+    if (step !== "pause") refuseWhileKeysChange(keys);
     const state = await rotation[step]();
     const text = step === "start" ? "from the beginning" : `${state.done} of ${state.total} done`;
     await activity.append(userOf(request), `rotation.${step}`, text);

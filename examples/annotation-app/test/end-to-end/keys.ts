@@ -33,9 +33,11 @@ export function keys(stage: Stage): void {
     const { page, ada } = stage;
     await stage.show("Keys");
     const [old] = await ada.get<KeyInfo[]>("/api/keys");
+    const start = page.getByRole("button", { name: "Re-encrypt" });
     await page.getByRole("button", { name: "Add key" }).click();
+    await start.and(page.locator(":disabled")).waitFor();
     await page.getByTestId("key").nth(1).waitFor();
-    await page.getByRole("button", { name: "Re-encrypt" }).click();
+    await start.click();
     const panel = page.getByTestId("rotation");
     await page.getByRole("button", { name: "Pause" }).click();
     await page.locator("[data-testid=rotation].is-paused").waitFor();

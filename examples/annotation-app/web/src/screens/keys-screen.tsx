@@ -39,6 +39,7 @@ export function KeysScreen({ canEdit }: { readonly canEdit: boolean }): JSX.Elem
       </Loaded>
       <RotationPanel
         canEdit={canEdit}
+        isHeld={adding.isBusy}
         isNeeded={keys.value !== null && hasOldUse(keys.value)}
         onProgress={keys.reload}
       />

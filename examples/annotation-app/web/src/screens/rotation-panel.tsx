@@ -12,6 +12,8 @@ import { useAction } from "../ui/use-action.ts";
 
 interface RotationPanelProps {
   readonly canEdit: boolean;
+  /** A key is on its way, and the server would refuse to start. */
+  readonly isHeld: boolean;
   /** Something is still under an older key. */
   readonly isNeeded: boolean;
   /** The counts per key have changed. */
@@ -28,7 +30,8 @@ const LOOK: Readonly<
   failed: { sentence: "Stopped by a failure", icon: "alert" },
 };
 
-export function RotationPanel({ canEdit, isNeeded, onProgress }: RotationPanelProps): JSX.Element {
+export function RotationPanel(props: RotationPanelProps): JSX.Element {
+  const { canEdit, isHeld, isNeeded, onProgress } = props;
   const { rotation, isConnected, show } = useRotation(onProgress);
   const action = useAction();
   const state = rotation?.state ?? "idle";
@@ -45,6 +48,7 @@ export function RotationPanel({ canEdit, isNeeded, onProgress }: RotationPanelPr
         <RotationButton
           state={state}
           canEdit={canEdit}
+          isHeld={isHeld}
           isNeeded={isNeeded}
           isBusy={action.isBusy}
           onRun={(step) => action.run(async () => show(await api.rotate(step)))}
@@ -105,13 +109,14 @@ function useRotation(onProgress: () => void): FollowedRotation {
 interface RotationButtonProps {
   readonly state: RotationState["state"];
   readonly canEdit: boolean;
+  readonly isHeld: boolean;
   readonly isNeeded: boolean;
   readonly isBusy: boolean;
   readonly onRun: (step: "start" | "pause" | "resume") => void;
 }
 
 function RotationButton(props: RotationButtonProps): JSX.Element {
-  const { state, canEdit, isNeeded, isBusy, onRun } = props;
+  const { state, canEdit, isHeld, isNeeded, isBusy, onRun } = props;
   if (state === "running") {
     return (
       <Button icon="pause" disabled={!canEdit} isBusy={isBusy} onClick={() => onRun("pause")}>
@@ -124,7 +129,7 @@ function RotationButton(props: RotationButtonProps): JSX.Element {
     <Button
       icon="play"
       kind={isNeeded || step === "resume" ? "primary" : "plain"}
-      disabled={!canEdit}
+      disabled={!canEdit || isHeld}
       isBusy={isBusy}
       onClick={() => onRun(step)}
     >
