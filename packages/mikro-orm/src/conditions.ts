@@ -4,7 +4,6 @@ import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { bindingOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import {
   directPropertyOfKey,
-  isRawSql,
   isInsideDocument,
   propertyOfKey,
   type Properties,
@@ -14,6 +13,7 @@ import {
 import { encryptedBehind } from "./other-names.ts";
 import { encryptionOf } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { isRawNull, refuseRawEmbeddable, refuseRawKeys, refuseRawOperand } from "./raw-sql.ts";
 
 export type Condition = Record<string, unknown>;
 
@@ -37,6 +37,7 @@ const ON_DOCUMENTS: ReadonlySet<string> = new Set(
 export function prepareCondition(options: WhereOptions): unknown {
   const { where } = options;
   if (!isPlainObject(where)) return where;
+  refuseRawKeys(where, options);
   let prepared: Condition | undefined;
   for (const key of Object.keys(where)) {
     if (isOperator(key)) continue;
@@ -57,7 +58,7 @@ export function prepareCondition(options: WhereOptions): unknown {
 function refuseOtherName(key: string, options: WhereOptions): void {
   const type = encryptedBehind(key, options);
   const value = (options.where as Condition)[key];
-  if (type === undefined || value === null || isRawSql(value)) return;
+  if (type === undefined || value === null || isRawNull(value)) return;
   throw unsupportedQuery(type, `cannot be compared under the name "${key}"`);
 }
 
@@ -69,6 +70,7 @@ interface Target {
 function prepareEntry(key: string, value: unknown, { prop, options }: Target): [string, unknown] {
   const type = encryptedTypeOf(prop);
   if (type === undefined) {
+    refuseRawEmbeddable(prop, value);
     if (isPlainObject(value)) refuseOperators(prop, value, options);
     return [key, value];
   }
@@ -105,6 +107,7 @@ function keyOfPath(key: string, { prop, options }: Target, type: BoundType): str
 }
 
 function prepareValue(type: BoundType, value: unknown, operator = "$in"): unknown {
+  refuseRawOperand(type, value);
   if (Array.isArray(value)) {
     const items = value.map((item) => prepareOperand(type, item, operator));
     return items.every((item, i) => item === value[i]) ? value : items;
@@ -131,6 +134,7 @@ function prepareComparison(type: BoundType, operand: unknown, operator: string):
 
 /** Objects and arrays are values of JSON columns here; MikroORM would go into them. */
 function prepareOperand(type: BoundType, operand: unknown, operator: string): unknown {
+  refuseRawOperand(type, operand);
   if (!isPlainObject(operand) && !Array.isArray(operand)) return operand;
   if (!COMPARISONS.has(operator) || type.codec.content !== "json") {
     throw unsupportedQuery(type, `cannot be compared by ${operator} with an object`);

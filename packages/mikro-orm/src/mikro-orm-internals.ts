@@ -37,9 +37,23 @@ export interface ConversionContext {
   readonly key?: string;
 }
 
+/** `raw(...)` and `` sql`...` `` */
+export interface RawSql {
+  readonly sql: string;
+  readonly params?: readonly unknown[];
+}
+
 /** `raw(...)`: SQL of the user's own, passed on untouched. */
 export function isRawSql(value: unknown): boolean {
   return value instanceof RawQueryFragment;
+}
+
+/** What `{ [raw(...)]: value }` stands for: a symbol in version 7, a string in version 6. */
+export function rawSqlOfKey(key: string | symbol): RawSql | undefined {
+  const { getKnownFragment } = RawQueryFragment as unknown as {
+    getKnownFragment(key: string | symbol, forget: boolean): RawSql | undefined;
+  };
+  return getKnownFragment.call(RawQueryFragment, key, false);
 }
 
 /** What `fieldseal(config)` left in the configuration: unknown keys survive there, functions by reference. */

@@ -4,13 +4,13 @@ import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { bindingOf, encryptedTypeOf, type BoundType } from "./binding.ts";
 import {
   columnOf,
-  isRawSql,
   propertyAt,
   type Properties,
   type Row,
   type WhereOptions,
 } from "./mikro-orm-internals.ts";
 import { Cell } from "./cell.ts";
+import { isRawNull } from "./raw-sql.ts";
 
 const columns = new WeakMap<object, ReadonlyMap<string, BoundType>>();
 
@@ -66,7 +66,7 @@ export function refusePaths(properties: Properties, row: Row): void {
 }
 
 function isPlaintext(value: unknown): boolean {
-  return value !== undefined && value !== null && !(value instanceof Cell) && !isRawSql(value);
+  return value !== undefined && value !== null && !(value instanceof Cell) && !isRawNull(value);
 }
 
 function unsupportedName(type: BoundType, name: string): UnsupportedQueryError {

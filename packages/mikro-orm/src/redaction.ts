@@ -5,7 +5,6 @@ import { encryptionOf } from "./rows.ts";
 import { metaOf, wrapEntityErrors, wrapFindOneOrFail } from "./entity-manager-internals.ts";
 import {
   allMetadata,
-  isRawSql,
   propertiesOf,
   targetOf,
   type Meta,
@@ -58,7 +57,7 @@ function redactCondition(properties: Properties, where: unknown): unknown {
 
 /** Operators stay, which say what was asked. */
 function redactValue(value: unknown): unknown {
-  if (value === null || value === undefined || isRawSql(value)) return value;
+  if (value === null || value === undefined) return value;
   if (!isPlainObject(value)) return ENCRYPTED;
   const operators = Object.keys(value).filter((key) => key.startsWith("$"));
   if (operators.length === 0) return ENCRYPTED;

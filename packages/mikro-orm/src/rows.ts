@@ -14,6 +14,7 @@ import {
 import { refuseOtherNames } from "./other-names.ts";
 import { Cell } from "./cell.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { isRawNull, refuseRawEmbeddable, refuseRawValue } from "./raw-sql.ts";
 
 interface EncryptedProperty {
   readonly name: string;
@@ -62,9 +63,11 @@ export function encryptRows(properties: Properties, rows: readonly Row[]): reado
   const copies = rows.map((row) => ({ ...row }));
   for (const property of columns) encryptColumn(property, copies);
   // MikroORM puts what it cannot place (an inline embeddable in insertMany, say) into SQL as it is, and then fails.
-  for (const { name, embeddedProps } of embeddables) {
+  for (const prop of embeddables) {
+    const { name, embeddedProps } = prop;
     for (const row of copies) {
       const value = row[name];
+      refuseRawEmbeddable(prop, value);
       // A key that was not there would make MikroORM write NULL.
       if (value !== undefined) row[name] = encryptEmbedded(embeddedProps as Properties, value);
     }
@@ -100,8 +103,8 @@ function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]):
   for (const row of rows) {
     const value = row[name];
     if (value === undefined) continue;
-    if (value === null || isRawSql(value)) {
-      // SQL of the user's own has no token: better not found by the index than found for a wrong value.
+    refuseRawValue(type, value);
+    if (value === null || isRawNull(value)) {
       if (companion !== undefined) row[companion] = null;
       continue;
     }

@@ -5,13 +5,13 @@ import { encryptedTypeOf } from "./binding.ts";
 import { isOperator, type Condition } from "./conditions.ts";
 import {
   entityNameOf,
-  isRawSql,
   processWhere,
   targetOf,
   type Property,
   type WhereOptions,
 } from "./mikro-orm-internals.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { isRawNull } from "./raw-sql.ts";
 import { DeterministicTerm } from "./search-term.ts";
 
 /** The condition with encrypted properties converted, at any depth. What is converted already stays as it is. */
@@ -47,7 +47,7 @@ function isConverted(value: unknown): boolean {
     );
   }
   return (
-    value === null || value === undefined || isRawSql(value) || value instanceof DeterministicTerm
+    value === null || value === undefined || isRawNull(value) || value instanceof DeterministicTerm
   );
 }
 

@@ -196,7 +196,10 @@ onBothVersions("Embeddables", (suite) => {
     for (const value of values) em.persist(em.create(Owner, value as never));
     await em.flush();
     const rows = await suite.database.query("select * from owners");
-    expect(JSON.stringify(rows)).not.to.match(/Tom|Rex|Tim|Rix|Rax|Tam|Rox|of cat|of dog/);
+    // Three letters stand in base64 by chance, in every fiftieth run.
+    expect(JSON.stringify(rows)).not.to.match(
+      /(?<![\w+/])(?:Tom|Rex|Tim|Rix|Rax|Tam|Rox)(?![\w+/=])|of cat|of dog/,
+    );
 
     const manager = orm.em.fork() as EntityManager;
     const owners = await manager.find(Owner, {}, { orderBy: { id: "asc" } });

@@ -183,20 +183,6 @@ onBothVersions("Writing", (suite) => {
     expect(await suite.em().count(suite.Person, { email: one.email })).to.equal(0);
   });
 
-  it("lets SQL of the user's own pass", async () => {
-    const id = (await suite
-      .em()
-      .insert(suite.Person, person({ name: "x", nickname: "n" }))) as number;
-    const { raw } = suite.version.core;
-    await suite.em().nativeUpdate(suite.Person, { id }, {
-      name: raw("null"),
-      nickname: raw("nickname"),
-    } as never);
-    const row = await stored(id);
-    expect(row.name).to.equal(null);
-    expect(row.nickname_index).to.equal(null);
-  });
-
   it("does not mix values of flushes that run at once", async () => {
     const ids = await Promise.all(
       Array.from({ length: 5 }, async (_, i) => {

@@ -1,0 +1,93 @@
+// `raw()` and `sql` in place of a value of an encrypted property, or around its column: nothing would encrypt what
+// stands in them. Raw SQL on its own is its author's affair.
+import { UnsupportedQueryError } from "@fieldseal/crypto";
+import { bindingOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
+import {
+  columnOf,
+  isRawSql,
+  propertiesOf,
+  rawSqlOfKey,
+  type Meta,
+  type Property,
+  type RawSql,
+  type WhereOptions,
+} from "./mikro-orm-internals.ts";
+
+/** `raw("null")` says no more than null does. */
+export function isRawNull(value: unknown): boolean {
+  if (!isRawSql(value)) return false;
+  const { sql, params } = value as RawSql;
+  return (params ?? []).length === 0 && /^\s*null\s*$/i.test(sql);
+}
+
+/** @throws {@link UnsupportedQueryError} for SQL that would be stored as the database computes it */
+export function refuseRawValue(type: BoundType, value: unknown): void {
+  if (!isRawSql(value) || isRawNull(value)) return;
+  const { label, meta, prop } = bindingOf(type) ?? {};
+  throw new UnsupportedQueryError(
+    `${label} is encrypted and cannot be set by raw SQL. Give it a value; a statement of your own takes encryptValue().`,
+    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+  );
+}
+
+/** @throws {@link UnsupportedQueryError} for SQL in place of an embeddable with encrypted properties */
+export function refuseRawEmbeddable(prop: Property, value: unknown): void {
+  if (!isRawSql(value) || isRawNull(value)) return;
+  const inner = encryptedInside(prop);
+  if (inner === undefined) return;
+  const model = bindingOf(inner)?.meta.className;
+  throw new UnsupportedQueryError(
+    `${model}.${prop.name} holds encrypted properties and takes no raw SQL. Give it a value.`,
+    { ...(model !== undefined && { model }), field: prop.name },
+  );
+}
+
+function encryptedInside({ embeddedProps }: Property): BoundType | undefined {
+  for (const prop of Object.values<Property>(embeddedProps ?? {})) {
+    const type = encryptedTypeOf(prop) ?? encryptedInside(prop);
+    if (type) return type;
+  }
+  return undefined;
+}
+
+/** @throws {@link UnsupportedQueryError} for SQL that an encrypted property is compared with */
+export function refuseRawOperand(type: BoundType, value: unknown): void {
+  if (Array.isArray(value)) for (const item of value) refuseRawOperand(type, item);
+  if (!isRawSql(value) || isRawNull(value)) return;
+  throw unsupportedQuery(
+    type,
+    "cannot be compared with raw SQL, except in a statement of your own with searchValues()",
+  );
+}
+
+/**
+ * Looks through the raw SQL in keys of a condition for columns of its entity that are encrypted. Without a value, as
+ * in `{ [raw("length(email) > 9")]: [] }`, it stands alone.
+ *
+ * @throws {@link UnsupportedQueryError}
+ */
+export function refuseRawKeys(where: object, options: WhereOptions): void {
+  for (const key of Reflect.ownKeys(where)) {
+    const value = where[key as never] as unknown;
+    const isAlone = value === null || (Array.isArray(value) && value.length === 0);
+    const fragment = isAlone ? undefined : rawSqlOfKey(key);
+    if (fragment === undefined) continue;
+    const type = encryptedIn(fragment, options.metadata.find(options.entityName));
+    if (type) throw unsupportedQuery(type, "cannot be compared inside of raw SQL");
+  }
+}
+
+function encryptedIn({ sql, params }: RawSql, meta: Meta | undefined): BoundType | undefined {
+  const identifiers = (params ?? []).filter((one) => typeof one === "string");
+  const words = new Set(
+    [sql, ...identifiers]
+      .join(" ")
+      .toLowerCase()
+      .split(/[^\p{L}\p{N}_$]+/u),
+  );
+  for (const prop of Object.values(propertiesOf(meta))) {
+    const type = encryptedTypeOf(prop);
+    if (type && words.has(columnOf(prop).toLowerCase())) return type;
+  }
+  return undefined;
+}
