@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EncryptionError, MigrationError } from "@fieldseal/crypto";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { SILENCE } from "./silent-statement.ts";
 
 /**
  * Rows are found by place and by primary key: the planner, which knows little of the arrays it is given, would read the
@@ -41,7 +42,7 @@ export async function withSessions<T>(
   try {
     const failed = opened.find((one) => one.status === "rejected");
     if (failed) throw failed.reason;
-    await Promise.all(clients.map((client) => client.query(SESSION)));
+    await Promise.all(clients.map((client) => client.query(`${SESSION}; ${SILENCE}`)));
     return await action(clients);
   } finally {
     for (const client of clients) client.release(true);

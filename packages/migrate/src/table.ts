@@ -217,7 +217,9 @@ function sourceSlot(
   const parameter = isBytes ? "bytea" : "text";
   const array = arrayOf(type) && arrayAsJson(column, type);
   const { select = isBytes ? column : `${column}::text` } = array ?? {};
-  const assign = array?.assign ?? ((value: string): string => `${value}::${type}`);
+  // An explicit cast would cut off what is too long; an assignment refuses it.
+  const cast = type.startsWith("character") ? "" : `::${type}`;
+  const assign = array?.assign ?? ((value: string): string => value + cast);
   return { name, parameter, select, assign: isWritten ? assign : undefined };
 }
 
@@ -230,7 +232,8 @@ function arrayAsJson(
   type: string,
 ): Pick<Slot, "select"> & { assign(value: string): string } {
   const isJson = arrayOf(type) === "json";
-  const element = type.slice(0, -2);
+  // As above, of what is too long.
+  const element = type.startsWith("character") ? "text" : type.slice(0, -2);
   const refused = [
     `array_dims(${column}) !~ '^(\\[1:\\d+\\])+$'`,
     ...(isJson

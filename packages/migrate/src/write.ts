@@ -10,7 +10,7 @@ import { byteaArray, textArray, xidArray } from "./binary-array.ts";
 import type { Chunk } from "./chunks.ts";
 import { keyArrays, type Place, type ReadRow } from "./read.ts";
 import type { Cell } from "./rewrite.ts";
-import { prepared } from "./statements.ts";
+import { silently, type Statement } from "./silent-statement.ts";
 import { quote, type Slot, type Table } from "./table.ts";
 
 export interface Changed {
@@ -43,42 +43,45 @@ export async function writeBatch(
   const written = table.slots
     .map((slot, at) => ({ slot, at }))
     .filter(({ slot }) => slot.assign !== undefined);
-  const { rows: results } = await client.query<{ written: string[] | null }>({
-    ...prepared(statement(table, checkpoint.chunk.leaf)),
-    values: [
-      checkpoint.runId,
-      checkpoint.chunk.number,
-      checkpoint.owner,
-      checkpoint.cursor,
-      checkpoint.seen,
-      checkpoint.leaseMs / 1000,
-      checkpoint.isLast,
-      xidArray(rows.map(({ row }) => row.version)),
-      ...keyArrays(
-        table,
-        rows.map(({ row }) => row.key),
-      ),
-      ...written.map(({ slot, at }) =>
-        slot.parameter === "text"
-          ? textArray(rows.map(({ cells }) => cells[at] as string | null))
-          : byteaArray(rows.map(({ cells }) => cells[at] as Buffer | null)),
-      ),
-    ],
-  });
-  const [result] = results;
+  const execute = await silently<{ readonly written: readonly number[] | null }>(
+    client,
+    statement(table, checkpoint.chunk.leaf),
+  );
+  const [result] = await execute([
+    checkpoint.runId,
+    checkpoint.chunk.number,
+    checkpoint.owner,
+    checkpoint.cursor,
+    checkpoint.seen,
+    checkpoint.leaseMs / 1000,
+    checkpoint.isLast,
+    xidArray(rows.map(({ row }) => row.version)),
+    ...keyArrays(
+      table,
+      rows.map(({ row }) => row.key),
+    ),
+    ...written.map(({ slot, at }) =>
+      slot.parameter === "text"
+        ? textArray(rows.map(({ cells }) => cells[at] as string | null))
+        : byteaArray(rows.map(({ cells }) => cells[at] as Buffer | null)),
+    ),
+  ]);
   return result && missedOf(rows, result.written);
 }
 
 /** The server names rows, by their position from 1, only when it did not write them all. */
-function missedOf(rows: readonly Changed[], written: readonly string[] | null): Changed[] {
+function missedOf(rows: readonly Changed[], written: readonly number[] | null): Changed[] {
   if (written === null) return [];
-  const positions = new Set(written.map(Number));
+  const positions = new Set(written);
   return rows.filter((_, i) => !positions.has(i + 1));
 }
 
 const FIRST_KEY = 9;
 
-function statement(table: Table, leaf: string): string {
+/** Run, chunk, owner, cursor, seen, seconds of the lease, whether it is the last batch, versions. */
+const FIRST_TYPES = ["bigint", "int", "uuid", "bigint", "bigint", "float8", "bool", "xid[]"];
+
+function statement(table: Table, leaf: string): Statement {
   const written = table.slots.filter(({ assign }) => assign !== undefined);
   const firstCell = FIRST_KEY + table.primaryKey.length;
   const keyArguments = table.keyTypes.map((type, i) => `$${FIRST_KEY + i}::text[]::${type}[]`);
@@ -91,7 +94,12 @@ function statement(table: Table, leaf: string): string {
     ({ name, assign }, i) =>
       `${quote(name)} = ${(assign as NonNullable<Slot["assign"]>)(`l.c${i}`)}`,
   );
-  return `WITH owned AS MATERIALIZED (
+  const types = [
+    ...FIRST_TYPES,
+    ...table.keyTypes.map(() => "text[]"),
+    ...written.map(({ parameter }) => `${parameter}[]`),
+  ];
+  const text = `WITH owned AS MATERIALIZED (
       SELECT 1 FROM fieldseal.chunk WHERE run_id = $1 AND number = $2 AND owner = $3 FOR UPDATE
     ), l AS MATERIALIZED (
       SELECT v.* FROM unnest(${[...keyArguments, "$8::xid[]", ...cellArguments].join(", ")})
@@ -110,6 +118,7 @@ function statement(table: Table, leaf: string): string {
       written = chunk.written + n.written, conflicts = conflicts + cardinality($8::xid[]) - n.written
     FROM n WHERE run_id = $1 AND number = $2 AND owner = $3 AND coalesce(n.proof, 1) = 1
     RETURNING CASE WHEN n.written < cardinality($8::xid[]) THEN (SELECT coalesce(array_agg(position), '{}') FROM u) END AS written`;
+  return { text, types };
 }
 
 /**

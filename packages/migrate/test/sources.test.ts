@@ -154,6 +154,31 @@ describe("Columns of other types", function () {
     return rows.map(({ sealed }) => sealed && cipher.open(sealed));
   }
 
+  it("take no value that is too long for them: nothing is cut off", async () => {
+    const one = column({ table: "t", column: "sealed", keyring, options: ACCEPT });
+    const types = {
+      "character varying(3)": ["abc", "abcd"],
+      "character(3)": ["abc", "abcd"],
+      "character varying(3)[]": ['["abc"]', '["abc","abcd"]'],
+      "character(3)[]": ['["abc"]', '["abcd"]'],
+    };
+    for (const [type, values] of Object.entries(types)) {
+      await database.query(
+        `drop schema if exists fieldseal cascade; drop table if exists t; create table t (id int primary key, plain ${type}, sealed text)`,
+      );
+      for (const [id, value] of values.entries()) {
+        const sealed = one.cipher.seal(value);
+        await database.query("insert into t (id, sealed) values ($1, $2)", [id, sealed]);
+      }
+      const options = { sources: { "t.sealed": "plain" }, direction: "decrypt" } as const;
+      const [report] = await migrate(pool, [one], options);
+      expect(report, type).to.include({ state: "partial", rowsWritten: 1, poisonRows: 1 });
+      expect(report!.poison[0], type).to.include({ code: "ERR_MIGRATE_DATABASE", reason: "22001" });
+      const rows = await database.query("select plain::text from t order by id");
+      expect(rows[1], type).to.deep.equal({ plain: null });
+    }
+  });
+
   it("become JSON values where the column is JSON", async () => {
     expect(await migrateJson("integer", ["42"])).to.include({ state: "done" });
     expect(await openedJson()).to.deep.equal([42]);

@@ -54,6 +54,7 @@ export type FindingKind =
   | "replica"
   | "replica-identity"
   | "row-security"
+  | "server-log"
   | "too-short"
   | "trial"
   | "trigger"

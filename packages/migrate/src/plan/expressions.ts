@@ -4,6 +4,7 @@ import { envelopeCondition } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction } from "../contract.ts";
 import type { Relation } from "../relation.ts";
+import { silently } from "../silent-statement.ts";
 import { quote, type Table } from "../table.ts";
 import type { Finding } from "./contract.ts";
 import { valuesOf, type Sample } from "./sample.ts";
@@ -83,10 +84,9 @@ async function evaluate(
   const row = `(SELECT ${columns.join(", ")} FROM ${relation.sql} t JOIN ${values.sql} ON t.tableoid = v.leaf AND t.ctid = v.place) ${quote(relation.name)}`;
   const result = kind === "check" ? `count(*) FILTER (WHERE NOT (${sql}))` : `count(ROW(${sql}))`;
   try {
-    const { rows } = await client.query<{ count: string }>(
-      `SELECT ${result} AS count FROM ${row}`,
-      values.parameters,
-    );
+    const statement = { text: `SELECT ${result} AS count FROM ${row}`, types: values.types };
+    const execute = await silently<{ count: number }>(client, statement);
+    const rows = await execute(values.parameters);
     return kind === "check" && Number(rows[0]?.count) > 0 ? "is violated" : "holds";
   } catch {
     return "fails"; // its message may quote a value

@@ -3,6 +3,7 @@ import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { Pool } from "pg";
 import type { Direction } from "../contract.ts";
 import { displayName, findRelation, type Relation } from "../relation.ts";
+import { SILENCE } from "../silent-statement.ts";
 import { refuseUnknownColumns } from "../sources.ts";
 import type { ColumnSurvey } from "../survey.ts";
 import { groupByTable } from "../table.ts";
@@ -43,8 +44,8 @@ export async function planMigration(
   const complete = { ...DEFAULTS, ...options };
   const client = await pool.connect();
   try {
-    await client.query("SET statement_timeout = 0");
-    const findings = await serverFindings(client, complete.maxSnapshotAgeSeconds);
+    await client.query(`SET statement_timeout = 0; ${SILENCE}`);
+    const findings = await serverFindings(client, complete);
     const tables: TablePlan[] = [];
     for (const target of groupByTable(columns)) {
       complete.signal?.throwIfAborted();

@@ -105,15 +105,17 @@ function average(rows: readonly (readonly number[])[]): Bytes {
   return { inRow: sum.inRow / count, outside: sum.outside / count };
 }
 
-/** SQL of a relation `v` with the place and the new cells of sampled rows, and its parameters. */
+/** SQL of a relation `v` with the place and the new cells of sampled rows, and its parameters and their types. */
 export function valuesOf(
   slots: readonly Slot[],
   changed: readonly SampledRow[],
-): { readonly sql: string; readonly parameters: unknown[] } {
-  const arrays = slots.map(({ parameter }, i) => `$${i + 4}::${parameter}[]`);
+): { readonly sql: string; readonly types: readonly string[]; readonly parameters: unknown[] } {
+  const types = ["oid[]", "tid[]", "xid[]", ...slots.map(({ parameter }) => `${parameter}[]`)];
+  const arrays = types.map((type, i) => `$${i + 1}::${type}`);
   const names = slots.map((_, i) => `c${i}`);
   return {
-    sql: `unnest(${["$1::oid[]", "$2::tid[]", "$3::xid[]", ...arrays].join(", ")}) v(leaf, place, version, ${names.join(", ")})`,
+    sql: `unnest(${arrays.join(", ")}) v(leaf, place, version, ${names.join(", ")})`,
+    types,
     parameters: [
       changed.map(({ leaf }) => leaf),
       changed.map(({ place }) => place),

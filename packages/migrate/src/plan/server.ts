@@ -1,15 +1,21 @@
 // What concerns a run wherever it writes: a server that does not take writes, snapshots and replicas that keep what it
 // leaves behind.
 import type { ClientBase } from "pg";
+import type { Direction } from "../contract.ts";
+import { quote } from "../table.ts";
 import type { Finding } from "./contract.ts";
 
 export async function serverFindings(
   client: ClientBase,
-  maxSnapshotAgeSeconds: number,
+  {
+    direction,
+    maxSnapshotAgeSeconds,
+  }: { readonly direction: Direction; readonly maxSnapshotAgeSeconds: number },
 ): Promise<Finding[]> {
   return [
     ...(await readOnly(client)),
     ...(await privileges(client)),
+    ...(await serverLog(client, direction)),
     ...(await snapshots(client, maxSnapshotAgeSeconds)),
     ...(await replicas(client)),
   ];
@@ -49,6 +55,49 @@ async function privileges(client: ClientBase): Promise<Finding[]> {
       fix: `CREATE SCHEMA fieldseal AUTHORIZATION "${row.role}"`,
     },
   ];
+}
+
+interface LogSettings {
+  readonly role: string;
+  readonly database: string;
+  readonly isSilent: boolean;
+  readonly isSilentOnErrors: boolean;
+  readonly logsParameters: boolean;
+}
+
+/** What remains of the server's log after the engine has set for its session what this role may set. */
+async function serverLog(client: ClientBase, direction: Direction): Promise<Finding[]> {
+  const { rows } = await client.query<LogSettings>(
+    `SELECT current_user AS role, current_database() AS database,
+       has_database_privilege(current_database(), 'TEMPORARY') AS "isSilentOnErrors",
+       current_setting('log_min_messages') IN ('fatal', 'panic') AS "isSilent",
+       current_setting('log_parameter_max_length') <> '0' AND (current_setting('log_statement') IN ('mod', 'all')
+         OR current_setting('log_min_duration_statement') <> '-1' OR current_setting('log_min_duration_sample') <> '-1'
+         OR current_setting('log_transaction_sample_rate')::float8 > 0) AS "logsParameters"`,
+  );
+  const { role, database, isSilent, isSilentOnErrors, logsParameters } = rows[0] as LogSettings;
+  const findings: Finding[] = [];
+  if (!isSilent && !isSilentOnErrors) {
+    findings.push({
+      severity: "warning",
+      kind: "server-log",
+      message:
+        "Where PostgreSQL refuses a row that the run writes, its log quotes the row, plaintext included: this role may " +
+        "neither make temporary functions, which keep that out of it, nor set log_min_messages.",
+      fix: `GRANT TEMPORARY ON DATABASE ${quote(database)} TO ${quote(role)}`,
+    });
+  }
+  if (direction === "decrypt" && logsParameters) {
+    findings.push({
+      severity: "warning",
+      kind: "server-log",
+      message:
+        "This server logs the parameters of statements (log_statement, log_min_duration_statement ...), which are plaintext " +
+        "on the way back, and this role may not switch that off.",
+      fix: `ALTER ROLE ${quote(role)} SET log_parameter_max_length = 0, as a superuser, for the time of the run.`,
+    });
+  }
+  return findings;
 }
 
 async function snapshots(client: ClientBase, maxAgeSeconds: number): Promise<Finding[]> {

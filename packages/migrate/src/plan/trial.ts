@@ -1,6 +1,7 @@
 // The write of the run, on sampled rows, rolled back: what constraints, triggers and privileges really do to it.
 import type { ClientBase } from "pg";
 import type { Relation } from "../relation.ts";
+import { silently } from "../silent-statement.ts";
 import { quote, type Table } from "../table.ts";
 import type { Finding } from "./contract.ts";
 import { valuesOf, type Sample } from "./sample.ts";
@@ -28,14 +29,9 @@ export async function tryWrite(
   const isKept = written.map(
     ({ name, value }) => `t.${name}::text COLLATE "C" IS NOT DISTINCT FROM (${value})::text`,
   );
-  await client.query("BEGIN");
-  try {
-    await client.query("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '30s'");
-    // As the engine's own writes: a trigger that keeps plain columns in step lets them pass.
-    await client.query("SET LOCAL fieldseal.engine = 'on'");
-    const start = performance.now();
-    const { rows } = await client.query<{ locked: string; written: string; kept: string }>(
-      `WITH l AS MATERIALIZED (
+  const execute = await silently<{ locked: number; written: number; kept: number }>(client, {
+    types: values.types,
+    text: `WITH l AS MATERIALIZED (
          SELECT v.* FROM ${values.sql} JOIN ${relation.sql} t ON t.tableoid = v.leaf AND t.ctid = v.place AND t.xmin = v.version
          FOR NO KEY UPDATE OF t SKIP LOCKED
        ), u AS (
@@ -43,8 +39,14 @@ export async function tryWrite(
          FROM l WHERE t.tableoid = l.leaf AND t.ctid = l.place RETURNING ${isKept.join(" AND ")} AS is_kept
        )
        SELECT (SELECT count(*) FROM l) AS locked, count(*) AS written, count(*) FILTER (WHERE is_kept) AS kept FROM u`,
-      values.parameters,
-    );
+  });
+  await client.query("BEGIN");
+  try {
+    await client.query("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '30s'");
+    // As the engine's own writes: a trigger that keeps plain columns in step lets them pass.
+    await client.query("SET LOCAL fieldseal.engine = 'on'");
+    const start = performance.now();
+    const rows = await execute(values.parameters);
     const elapsedMs = performance.now() - start;
     const [locked = 0, count = 0, kept = 0] = [
       rows[0]?.locked,
