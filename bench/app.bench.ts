@@ -2,7 +2,9 @@
 // Over HTTP from another connection of this process, one request after the other, against a real PostgreSQL.
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { cpus } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { startTestApplication } from "../examples/annotation-app/test/application.ts";
 import { Client, newBox } from "../examples/annotation-app/test/client.ts";
 import { openDatabase } from "../examples/annotation-app/src/database/database.ts";
@@ -16,6 +18,8 @@ const FRAMES = Number(process.env.BENCH_FRAMES ?? 2_000);
 const BOXES_PER_FRAME = 10;
 const RUNS = Number(process.env.BENCH_RUNS ?? 100);
 const LIMIT_MS = 200;
+/** With more than this done by other programs, the slowest requests tell more of them than of the application. */
+const QUIET_SHARE = 0.15;
 const LABELS = ["person", "car", "bicycle", "dog", "bag", "door", "truck", "sign", "tree", "bench"];
 const CAMERAS = ["Gate", "Yard", "Dock", "Lobby", "Roof"];
 
@@ -36,8 +40,10 @@ const actions: Readonly<Record<string, () => Promise<unknown>>> = {
   "a thumbnail": () => ada.get(`/api/frames/${some()}/thumbnail`),
   "save one more box": save,
 };
+const before = await othersShare();
 const rows = [];
 for (const [name, act] of Object.entries(actions)) rows.push(await measured(name, act));
+const others = Math.max(before, await othersShare());
 console.log(`${FRAMES} frames, ${FRAMES * BOXES_PER_FRAME} boxes, ${RUNS} requests each\n`);
 console.log(
   markdownTable(
@@ -45,12 +51,36 @@ console.log(
     rows.map(({ name, p50, p99 }) => [name, ms(p50), ms(p99)]),
   ),
 );
-const slow = rows.filter(({ p50 }) => p50 > LIMIT_MS);
-for (const { name, p50 } of slow) console.error(`${name}: ${ms(p50)}, more than ${LIMIT_MS} ms`);
+const held = others < QUIET_SHARE ? "p99" : "p50";
+const busy = `${Math.round(others * 100)} % of the processors had other work before or after`;
+console.log(
+  `\n${held} is held to ${LIMIT_MS} ms: ${busy}, and p99 counts below ${QUIET_SHARE * 100} %`,
+);
+const slow = rows.filter(({ [held]: time }) => time > LIMIT_MS);
+for (const { name, [held]: time } of slow) {
+  console.error(`${name}: ${held} ${ms(time)}, more than ${LIMIT_MS} ms`);
+}
 
 await app.stop();
 await stopPostgres();
 process.exit(slow.length > 0 ? 1 : 0);
+
+/** How busy the processors are while nothing is asked of the application. */
+async function othersShare(): Promise<number> {
+  const times = (): { all: number; idle: number } => {
+    const counted = cpus().map(({ times: { user, nice, sys, idle, irq } }) => ({
+      all: user + nice + sys + idle + irq,
+      idle,
+    }));
+    const sum = (of: "all" | "idle"): number => counted.reduce((so, { [of]: ms }) => so + ms, 0);
+    return { all: sum("all"), idle: sum("idle") };
+  };
+  await delay(1_000); // the application's own work ends
+  const start = times();
+  await delay(2_000);
+  const end = times();
+  return 1 - (end.idle - start.idle) / (end.all - start.all);
+}
 
 async function measured(name: string, act: () => Promise<unknown>) {
   for (let i = 0; i < 10; i += 1) await act();

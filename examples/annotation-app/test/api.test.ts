@@ -116,6 +116,22 @@ describe("The annotation server", () => {
       expect(search?.tokens[0]).to.match(/^[0-9a-f]{2}$/);
     });
 
+    it("are not taken for having a label because they have its token", async () => {
+      const before = await ada.get<FrameList>("/api/frames?label=cup");
+      const token = before.search?.tokens[0];
+      const [row] = await app.database.query<{ id: string; label_index: string }>(
+        `SELECT id, label_index FROM annotation_example WHERE frame_id NOT IN
+          (SELECT frame_id FROM annotation_example WHERE label_index = $1) LIMIT 1`,
+        [token],
+      );
+      const setToken = "UPDATE annotation_example SET label_index = $2 WHERE id = $1";
+      await app.database.query(setToken, [row?.id, token]);
+      const { frames, search } = await ada.get<FrameList>("/api/frames?label=cup");
+      await app.database.query(setToken, [row?.id, row?.label_index]);
+      expect(frames).to.deep.equal(before.frames);
+      expect(search?.falsePositives).to.equal((before.search?.falsePositives ?? 0) + 1);
+    });
+
     it("are filtered by camera, day and state together", async () => {
       const path = "/api/frames?camera=Suit%20room&from=2026-11-18&to=2026-11-18&state=reviewed";
       const { frames } = await ada.get<FrameList>(path);

@@ -1,4 +1,4 @@
-// The list of frames, through MikroORM. Boxes and review states are the annotate service's; they are read here.
+// The list of frames, and what can be asked for. Boxes and review states are the annotate service's; they are read here.
 import { decryptValue, searchValues } from "@fieldseal/mikro-orm";
 import { z } from "zod";
 import type { Catalogue, FrameList, FrameSummary } from "../../web/src/data/contract.ts";
@@ -20,83 +20,108 @@ export type FrameFilter = z.infer<typeof FrameQuery>;
 
 const DAY_MS = 86_400_000;
 
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly camera: string;
+  readonly captured: Date;
+  readonly boxes: number;
+  readonly reviewed: boolean;
+  /** Stored labels of the boxes that have a token of the label asked for; without a label, null. */
+  readonly candidates: readonly string[] | null;
+}
+
 export async function listFrames(database: Database, filter: FrameFilter): Promise<FrameList> {
-  const { label, state } = filter;
-  const found = label === undefined ? null : await framesWithLabel(database, label);
-  const [frames, reviews] = await Promise.all([
-    findFrames(database, filter, found?.frameIds),
-    readReviews(database),
-  ]);
-  const summaries = frames.map((frame): FrameSummary => {
-    const { boxCount = 0, isReviewed = false } = reviews.get(frame.id) ?? {};
-    const { id, name, camera, capturedAt } = frame;
-    return { id, name, camera, capturedAt: capturedAt.toISOString(), boxCount, isReviewed };
-  });
-  const shown =
-    state === undefined
-      ? summaries
-      : summaries.filter(({ isReviewed }) => isReviewed === (state === "reviewed"));
-  return { total: shown.length, frames: shown, search: found?.search ?? null };
+  const { label } = filter;
+  const tokens = label === undefined ? null : tokensOf(database, label);
+  const { rows } = await database.pool.query<Row>(questionOf(database, filter, tokens));
+  // The token names no label for sure: what really has it is kept.
+  const found = label === undefined ? rows : rows.filter(hasLabel(database, label));
+  const frames = found.map(summarize(database));
+  const falsePositives = rows.length - found.length;
+  const search = tokens && { column: "annotation_example.label_index", tokens, falsePositives };
+  return { total: frames.length, frames, search };
 }
 
-async function findFrames(
+/** By the tokens of all live keys. */
+function tokensOf({ orm, entities }: Database, label: string): string[] {
+  const reference = { entity: entities.AnnotationExample, property: "label" };
+  return searchValues(orm.em, reference, label).map(String);
+}
+
+/**
+ * One statement, so that no label is decrypted of a frame that another condition rules out; and plain SQL, since
+ * thousands of entities would be made only to be written down again.
+ */
+function questionOf(database: Database, filter: FrameFilter, tokens: readonly string[] | null) {
+  const values: unknown[] = [];
+  const bound = (value: unknown): string => `$${values.push(value)}`;
+  const found = tokens
+    ? `JOIN (
+        SELECT frame_id, json_agg(label) AS labels FROM annotation_example
+        WHERE label_index = ANY (${bound(tokens)}::text[]) GROUP BY frame_id
+      ) found ON found.frame_id = frame.id`
+    : "";
+  const conditions = conditionsOf(database, filter, bound);
+  const text = `
+    SELECT frame.id, frame.name, frame.camera, frame.captured_at AS captured,
+      (SELECT count(*)::integer FROM annotation_example box WHERE box.frame_id = frame.id) AS boxes,
+      coalesce(review.is_reviewed, false) AS reviewed,
+      ${tokens ? "found.labels" : "NULL"} AS candidates
+    FROM frame LEFT JOIN frame_review review ON review.frame_id = frame.id ${found}
+    ${conditions.length > 0 ? `WHERE ${conditions.join(" AND ")}` : ""}
+    ORDER BY frame.captured_at, frame.id`;
+  return { text, values };
+}
+
+function conditionsOf(
   { orm, entities }: Database,
-  { camera, from, to }: FrameFilter,
-  ids: ReadonlySet<string> | undefined,
-) {
-  return orm.em.fork().find(
-    entities.Frame,
-    {
-      ...(camera === undefined ? {} : { camera }),
-      ...(ids ? { id: { $in: [...ids] } } : {}),
-      $and: [
-        ...(from ? [{ capturedAt: { $gte: new Date(from) } }] : []),
-        ...(to ? [{ capturedAt: { $lt: new Date(Date.parse(to) + DAY_MS) } }] : []),
-      ],
-    },
-    { orderBy: { capturedAt: "asc", id: "asc" }, disableIdentityMap: true },
-  );
+  { camera, from, to, state }: FrameFilter,
+  bound: (value: unknown) => string,
+): string[] {
+  const conditions: string[] = [];
+  if (camera !== undefined) {
+    const stored = searchValues(orm.em, { entity: entities.Frame, property: "camera" }, camera);
+    conditions.push(`frame.camera = ANY (${bound(stored)}::text[])`);
+  }
+  if (from) conditions.push(`frame.captured_at >= ${bound(new Date(from))}`);
+  if (to) conditions.push(`frame.captured_at < ${bound(new Date(Date.parse(to) + DAY_MS))}`);
+  if (state) {
+    conditions.push(`coalesce(review.is_reviewed, false) = ${bound(state === "reviewed")}`);
+  }
+  return conditions;
 }
 
-/** Asks by the tokens of all live keys, and keeps what really has the label. */
-async function framesWithLabel({ orm, entities }: Database, label: string) {
-  const { AnnotationExample } = entities;
-  const tokens = searchValues(orm.em, { entity: AnnotationExample, property: "label" }, label).map(
-    String,
-  );
-  const candidates = await orm.em
-    .fork()
-    .find(
-      AnnotationExample,
-      { labelIndex: { $in: tokens } },
-      { fields: ["frameId", "label"], disableIdentityMap: true },
-    );
+/** Whether one of a frame's candidates has the label. */
+function hasLabel({ orm, entities }: Database, label: string): (row: Row) => boolean {
+  const reference = { entity: entities.AnnotationExample, property: "label" };
   const wanted = labelKey(label);
-  const matches = candidates.filter((row) => labelKey(row.label) === wanted);
-  return {
-    frameIds: new Set(matches.map(({ frameId }) => frameId)),
-    search: {
-      column: "annotation_example.label_index",
-      tokens,
-      falsePositives: candidates.length - matches.length,
-    },
+  const isWanted = (stored: string): boolean =>
+    labelKey(String(decryptValue(orm.em, reference, stored))) === wanted;
+  return ({ candidates }) => candidates?.some(isWanted) ?? false;
+}
+
+function summarize({ orm, entities }: Database): (row: Row) => FrameSummary {
+  const nameOf = (stored: string): string =>
+    String(decryptValue(orm.em, { entity: entities.Frame, property: "name" }, stored));
+  // Equal cameras are stored equal, and there are few of them.
+  const cameras = new Map<string, string>();
+  const cameraOf = (stored: string): string => {
+    const known = cameras.get(stored);
+    if (known !== undefined) return known;
+    const reference = { entity: entities.Frame, property: "camera" };
+    const camera = String(decryptValue(orm.em, reference, stored));
+    cameras.set(stored, camera);
+    return camera;
   };
-}
-
-interface Review {
-  readonly boxCount: number;
-  readonly isReviewed: boolean;
-}
-
-async function readReviews({ pool }: Database): Promise<ReadonlyMap<string, Review>> {
-  const { rows } = await pool.query<{ id: string; boxes: number; reviewed: boolean }>(`
-    SELECT review.frame_id AS id, review.is_reviewed AS reviewed, coalesce(counted.boxes, 0) AS boxes
-    FROM frame_review review LEFT JOIN
-      (SELECT frame_id, count(*)::integer AS boxes FROM annotation_example GROUP BY frame_id) counted
-      ON counted.frame_id = review.frame_id`);
-  return new Map(
-    rows.map(({ id, boxes, reviewed }) => [id, { boxCount: boxes, isReviewed: reviewed }]),
-  );
+  return ({ id, name, camera, captured, boxes, reviewed }) => ({
+    id,
+    name: nameOf(name),
+    camera: cameraOf(camera),
+    capturedAt: captured.toISOString(),
+    boxCount: boxes,
+    isReviewed: reviewed,
+  });
 }
 
 /** What a filter can choose from. */

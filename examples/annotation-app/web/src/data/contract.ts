@@ -72,7 +72,7 @@ export interface LabelSearch {
   readonly column: string;
   /** Hexadecimal tokens, one per key that is live. */
   readonly tokens: readonly string[];
-  /** Rows that the token matched by chance and that decryption sorted out. */
+  /** Frames that the token matched by chance and that decryption sorted out. */
   readonly falsePositives: number;
 }
 
