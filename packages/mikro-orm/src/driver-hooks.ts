@@ -1,5 +1,6 @@
 // Where rows leave for the database: every path of writing goes through the driver's four methods, or through the
 // query builder, which asks the driver to map properties to columns.
+import { rememberRows } from "./bad-rows.ts";
 import { checkDiscovered } from "./discovered.ts";
 import {
   ON_ROWS,
@@ -113,6 +114,7 @@ function installReads(driver: SqlDriver): void {
     options?.[ON_ROWS]?.(rows);
     const meta = metadata.find(entityName);
     if (!meta) return rows;
+    rememberRows(meta, rows);
     openRows(meta, rows);
     return rowsAsExpected(meta, condition, rows);
   };

@@ -7,6 +7,7 @@ import {
   type ValueCodec,
 } from "@fieldseal/crypto";
 import { Type } from "@mikro-orm/core";
+import { withRowOf } from "./bad-rows.ts";
 import { bind, bindingOf, cipherOf, unsupportedQuery } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import { driverOf } from "./driver-internals.ts";
@@ -91,7 +92,11 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
   override convertToJSValue(value: unknown): T {
     if (value === null || value === undefined) return value as never;
     if (value instanceof Cell) return this.fromCanonical(value.canonical);
-    return cipherOf<T>(this).open(storedInput(this, value));
+    try {
+      return cipherOf<T>(this).open(storedInput(this, value));
+    } catch (error) {
+      throw withRowOf(error, this, value);
+    }
   }
 
   /** Both sides may be cells, or what the database returned; anything else is compared by identity. */

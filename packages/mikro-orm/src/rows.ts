@@ -184,7 +184,11 @@ function withPrimaryKey(error: unknown, meta: Meta, rows: readonly Row[]): unkno
   const isKnown = error instanceof DecryptError || error instanceof KeyError;
   if (!isKnown || error.position === undefined) return error;
   const row = rows[error.position] ?? {};
-  return error.atRow(Object.fromEntries(meta.primaryKeys.map((name) => [name, row[name]])));
+  return error.atRow(primaryKeyOf(meta, row));
+}
+
+export function primaryKeyOf(meta: Meta, row: Row): Row {
+  return Object.fromEntries(meta.primaryKeys.map((name) => [name, row[name]]));
 }
 
 /** The names of the properties that hold tokens for these. */
