@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import sharp from "sharp";
 import { Problem } from "../src/http/problem.ts";
+import { blurBoxes } from "../src/media/blurred-picture.ts";
 import { cleanPicture, pictureFormatOf, thumbnailOf } from "../src/ingest/pictures.ts";
 
 const GPS_DEGREES = "48/1 51/1 29/1";
@@ -91,5 +92,25 @@ describe("thumbnailOf", () => {
     const small = await thumbnailOf(await photograph());
     const { width, height, exif } = await sharp(small).metadata();
     expect({ width, height, exif }).to.deep.equal({ width: 160, height: 112, exif: undefined });
+  });
+});
+
+describe("Pictures that come all at once", () => {
+  it("are decoded two at a time, whatever for, and a damaged one keeps no turn", async () => {
+    const file = await picture(900, 600).jpeg().toBuffer();
+    const broken = file.subarray(0, -200);
+    const work = Array.from({ length: 6 }, () => [
+      cleanPicture(file),
+      thumbnailOf(file),
+      blurBoxes(file, []),
+      refusal(broken),
+    ]).flat();
+    let most = 0;
+    const watch = setInterval(() => {
+      most = Math.max(most, sharp.counters().process);
+    });
+    await Promise.all(work);
+    clearInterval(watch);
+    expect(most).to.equal(2);
   });
 });

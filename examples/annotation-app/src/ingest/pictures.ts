@@ -3,6 +3,7 @@
 import exif, { type Exif } from "exif-reader";
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { Problem } from "../http/problem.ts";
+import { inTurn } from "./decoding.ts";
 
 export interface CleanPicture {
   readonly content: Buffer;
@@ -45,10 +46,9 @@ export async function cleanPicture(file: Buffer): Promise<CleanPicture> {
   const format = known === undefined ? undefined : FORMATS[known];
   if (!format || metadata.format !== known) throw damaged();
   const upright = sharp(file, { limitInputPixels: MAX_PIXELS, failOn: "error" }).autoOrient();
-  const { data, info } = await format
-    .write(upright)
-    .toBuffer({ resolveWithObject: true })
-    .catch(() => Promise.reject(damaged()));
+  const { data, info } = await inTurn(() =>
+    format.write(upright).toBuffer({ resolveWithObject: true }),
+  ).catch(() => Promise.reject(damaged()));
   const tags = readExif(metadata);
   return {
     content: data,
@@ -62,10 +62,10 @@ export async function cleanPicture(file: Buffer): Promise<CleanPicture> {
 
 /** A small picture for the list, without metadata too. */
 export function thumbnailOf(picture: Buffer): Promise<Buffer> {
-  return sharp(picture, { limitInputPixels: MAX_PIXELS })
+  const small = sharp(picture, { limitInputPixels: MAX_PIXELS })
     .resize({ ...THUMBNAIL, fit: "cover" })
-    .webp({ quality: 78 })
-    .toBuffer();
+    .webp({ quality: 78 });
+  return inTurn(() => small.toBuffer());
 }
 
 async function measure(file: Buffer): Promise<Metadata> {

@@ -4,6 +4,7 @@ import type { AnnotationBox } from "../../web/src/data/contract.ts";
 import { boxOf } from "../annotate/frame-detail.ts";
 import type { Database } from "../database/database.ts";
 import type { Rectangle } from "../database/models.ts";
+import { inTurn } from "../ingest/decoding.ts";
 
 /** Along the longer side of a box: a face of six by four fields is nobody's. */
 const FIELDS = 6;
@@ -20,7 +21,11 @@ export async function boxesOf({ models }: Database, frameId: string): Promise<Re
 }
 
 /** The same format and size, without what is in the boxes. */
-export async function blurBoxes(picture: Buffer, boxes: readonly Rectangle[]): Promise<Buffer> {
+export function blurBoxes(picture: Buffer, boxes: readonly Rectangle[]): Promise<Buffer> {
+  return inTurn(() => blurred(picture, boxes));
+}
+
+async function blurred(picture: Buffer, boxes: readonly Rectangle[]): Promise<Buffer> {
   const { data, info } = await sharp(picture).raw().toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   const raw = { width, height, channels };
@@ -57,6 +62,6 @@ export async function blurBoxes(picture: Buffer, boxes: readonly Rectangle[]): P
     }),
   );
   const { format } = await sharp(picture).metadata();
-  const blurred = sharp(data, { raw }).composite(overlays);
-  return (format === "png" ? blurred.png() : blurred.toFormat(format, { quality: 90 })).toBuffer();
+  const covered = sharp(data, { raw }).composite(overlays);
+  return (format === "png" ? covered.png() : covered.toFormat(format, { quality: 90 })).toBuffer();
 }
