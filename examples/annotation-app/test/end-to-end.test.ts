@@ -19,6 +19,9 @@ describe("The annotation app in Chromium", function () {
     await stage.set(this);
   });
 
+  // A page behind another is drawn once a second, and so moves and clicks on it take a second each.
+  beforeEach(() => stage.page.bringToFront());
+
   // Each test takes the complaints it has provoked; whatever is left is a fault.
   afterEach(() => {
     expect(stage.browser.complaints.splice(0)).to.deep.equal([]);

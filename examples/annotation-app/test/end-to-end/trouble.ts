@@ -64,9 +64,11 @@ export function trouble(stage: Stage): void {
     const frame = await stage.open("coffee-pan1.jpg");
     const other = await browser.context.newPage();
     const useOtherTab = async (name: string): Promise<void> => {
+      await other.bringToFront();
       await other.goto(app.url);
       await other.getByRole("button", { name: "Sign out" }).click();
       await fillIn(other, name);
+      await page.bringToFront();
     };
     await useOtherTab("Ada");
     await frame.drag([5, 5], [40, 40]);
@@ -76,6 +78,7 @@ export function trouble(stage: Stage): void {
 
     // What was drawn a moment before the other tab signs out is saved in time.
     await other.goto(app.url);
+    await page.bringToFront();
     await frame.drag([100, 5], [130, 40]);
     await useOtherTab("Vera");
     expect((await ada.frameNamed("coffee-pan1.jpg")).boxes).to.have.length(boxes.length + 2);
