@@ -2,7 +2,7 @@
 // tokens, or are refused.
 import { ConfigError, UnsupportedQueryError } from "@fieldseal/crypto";
 import { Utils, type Sequelize } from "sequelize";
-import { attributeInPart, namedAttribute } from "./column-paths.ts";
+import { attributeInExpression, attributeInPart, namedAttribute } from "./column-paths.ts";
 import { cipherOf, isEncrypted, type EncryptedAttribute } from "./installation.ts";
 import { refuseConstraint, refuseIndex } from "./schema-guard.ts";
 import { encryptedColumnsOf, sealRows, withIndexColumns } from "./seal-writes.ts";
@@ -23,6 +23,7 @@ export function hookConditions(sequelize: Sequelize): void {
   const generator = queryGeneratorOf(sequelize);
   const { escape, format, whereItemQuery, handleSequelizeMethod, selectQuery, arithmeticQuery } =
     bound(generator);
+  const { getWhereConditions } = bound(generator);
 
   generator.whereItemQuery = (key, value, options = {}) => {
     if (value instanceof Utils.Where) guardWhereExpression(value, options.model);
@@ -35,6 +36,16 @@ export function hookConditions(sequelize: Sequelize): void {
       }
     }
     return whereItemQuery(key, value, options);
+  };
+  generator.getWhereConditions = (where, tableName, factory, options, prepend) => {
+    // An expression in the place of the whole condition passes no key, and so nothing of the above.
+    if (where instanceof Utils.SequelizeMethod && !(where instanceof Utils.Where)) {
+      const attribute = attributeInExpression(where, factory);
+      // The left side of a comparison comes here as well; those were judged as a whole.
+      if (attribute && !isCount(where, attribute))
+        refuse(attribute, "cannot be computed with in a condition");
+    }
+    return getWhereConditions(where, tableName, factory, options, prepend);
   };
   generator.handleSequelizeMethod = (method, tableName, factory, options, prepend) => {
     if (method instanceof Utils.Where) guardWhereExpression(method, factory);

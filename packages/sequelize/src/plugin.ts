@@ -9,6 +9,7 @@ import { hookQueryInterface } from "./interface-hooks.ts";
 import { prepareModel } from "./model-setup.ts";
 import { openRows, runReturning } from "./open-reads.ts";
 import { redactError } from "./redaction.ts";
+import { hookLog } from "./statement-log.ts";
 import { type Query } from "./query-internals.ts";
 import {
   modelsOf,
@@ -52,6 +53,7 @@ export function fieldseal(sequelize: Sequelize, options: FieldsealOptions = {}):
   hookWrites(sequelize);
   hookSchema(sequelize);
   hookQueryInterface(sequelize);
+  hookLog(sequelize);
   return sequelize;
 }
 

@@ -90,6 +90,13 @@ export interface QueryGenerator {
   ): string;
   whereItemQuery(key: unknown, value: unknown, options?: WhereOptions): string;
   whereItemsQuery(where: unknown, options?: WhereOptions): string;
+  getWhereConditions(
+    where: unknown,
+    tableName: unknown,
+    factory?: ModelClass,
+    options?: unknown,
+    prepend?: unknown,
+  ): string;
   handleSequelizeMethod(
     method: unknown,
     tableName?: unknown,

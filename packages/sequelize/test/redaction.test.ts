@@ -133,6 +133,10 @@ describe("what Sequelize prints of encrypted attributes", () => {
     });
     await Indexed.sync();
     await Indexed.findAll(logged({ where: { email } }));
+    await Indexed.update({ email: `3${email}` }, logged({ where: { email } }));
+    await Indexed.destroy(logged({ where: { email } }));
+    await Indexed.findOrCreate(logged({ where: { email }, defaults: { email } }));
+    await Indexed.findAll(logged({ include: [], where: { email: [email] } }));
     expect(seen.length).to.be.greaterThan(5);
     const ours = seen.flatMap((options) =>
       Object.getOwnPropertySymbols(options).map(
@@ -141,9 +145,31 @@ describe("what Sequelize prints of encrypted attributes", () => {
     );
     expect(ours.length).to.be.greaterThan(5);
     expect(inspect(ours, { depth: 12, showHidden: true })).to.not.include(SECRET);
-    // Sequelize's own entries: the values of the statement, as for plain columns, under `where`, nothing else.
-    const others = seen.map((options) => ({ ...(options as object), where: undefined }));
-    expect(inspect(others, { depth: 5 })).to.not.include(SECRET);
+    expect(inspect(seen, { depth: 5 })).to.not.include(SECRET);
+    expect(
+      JSON.stringify(
+        seen.map((options) => ({
+          ...(options as object),
+          model: undefined,
+          instance: undefined,
+          transaction: undefined,
+          include: undefined,
+        })),
+      ),
+    ).to.not.include(SECRET);
+    // Code that looks for them finds them still.
+    expect(
+      seen.some((options) => inspect((options as { where?: unknown }).where).includes(email)),
+    ).to.equal(true);
+  });
+
+  it("of the options of other models' statements is what Sequelize gives", async () => {
+    const Plain = opened.sequelize.define("Plain", { name: DataTypes.TEXT });
+    await Plain.sync();
+    const seen: unknown[] = [];
+    const logging = (_sql: string, options: unknown): void => void seen.push(options);
+    await Plain.destroy({ where: { name: "shown" }, logging });
+    expect(inspect(seen, { depth: 3 })).to.include("shown");
   });
 
   it("of an optimistic lock error is no value", async () => {

@@ -113,6 +113,17 @@ describe("what Sequelize cannot do on ciphertext", () => {
       models.User.findAll({ where: json({ profile_data: { city: SECRET } }) }),
     "json() among conditions": () =>
       models.User.findAll({ where: { [Op.and]: [json({ profile_data: { city: SECRET } })] } }),
+    "json() in place of the conditions": () =>
+      models.Tag.findAll({ where: json({ label: { city: SECRET } }) }),
+    "json() of a path in their place": () =>
+      models.Tag.findAll({
+        where: (sequelizeJson as never as (path: string, value: string) => never)(
+          "label.city",
+          SECRET,
+        ),
+      }),
+    "a function in their place": () =>
+      models.Tag.findAll({ where: expression(fn("starts_with", col("label"), SECRET)) }),
     "a function as a condition": () =>
       models.User.findAll({ where: expression(fn("starts_with", col("email_address"), SECRET)) }),
     "a function with a condition in it": () =>
