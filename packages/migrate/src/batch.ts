@@ -53,15 +53,13 @@ export async function change(
   rows: readonly ReadRow[],
 ): Promise<Changed[]> {
   const { direction } = run.options;
-  const { declared } = run;
-  const rewritten = rewrite(
-    run.table,
-    rows.map((row) => row.cells),
-    {
-      direction,
-      isPlaintext: (row, column) => declared.has((rows[row] as ReadRow).key, column),
-    },
-  );
+  const { declared, legacy } = run;
+  const cells = rows.map((row) => row.cells);
+  const rewritten = rewrite(run.table, cells, {
+    direction,
+    isPlaintext: (row, column) => declared.has((rows[row] as ReadRow).key, column),
+  });
+  legacy.judge(cells, rewritten.poison);
   const poison = rewritten.poison.map(({ row, column, code }) => ({
     key: (rows[row] as ReadRow).key,
     column,

@@ -14,6 +14,7 @@ import {
   readProgress,
   startNextPass,
 } from "./journal.ts";
+import { LegacyGuard } from "./legacy-guard.ts";
 import { Monitor } from "./monitor.ts";
 import { readPoison } from "./poison.ts";
 import { DEFAULTS, refusePoison, type CompleteOptions, type Run } from "./run.ts";
@@ -97,13 +98,15 @@ async function startRun(
     const table = await describeTable(client, target, complete);
     refuseImpossible(table, direction);
     const declared = new DeclaredPlaintext(table, complete.plaintextRows ?? []);
+    const legacy = new LegacyGuard(table);
+    if (direction === "encrypt") await legacy.probe(client, declared);
     await prepareJournal(client);
     await keepSourcesInStep(client, table, signal);
     const fingerprint = fingerprintOf(table, direction);
     const resumes = slice === undefined;
     const spec = { table, direction, fingerprint, chunks, campaign, resumes };
     const { id, state } = await openRun(client, spec);
-    return { run: { id, table, options: complete, declared, signal, deadline }, state };
+    return { run: { id, table, options: complete, declared, legacy, signal, deadline }, state };
   });
 }
 

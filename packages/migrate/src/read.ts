@@ -52,6 +52,18 @@ export async function readKeys(
   });
 }
 
+/** Some rows, of those that meet a condition on `t`. */
+export async function readSome(
+  client: ClientBase,
+  table: Table,
+  { where, limit }: { readonly where: string; readonly limit: number },
+): Promise<ReadRow[]> {
+  return readRows(client, table, {
+    from: `${table.sql} t WHERE ${where} LIMIT $1`,
+    values: [limit],
+  });
+}
+
 /** The next rows in the order of the primary key: each row is met once, wherever writers move it to. */
 export async function readNext(
   client: ClientBase,

@@ -2,6 +2,7 @@
 import { MigrationError } from "@fieldseal/crypto";
 import type { Direction, Progress, RunOptions } from "./contract.ts";
 import type { DeclaredPlaintext } from "./declared.ts";
+import type { LegacyGuard } from "./legacy-guard.ts";
 import type { Table } from "./table.ts";
 
 export const DEFAULTS = {
@@ -23,6 +24,7 @@ export interface Run {
   readonly options: CompleteOptions;
   /** Values that are sealed as they are when they do not open. */
   readonly declared: DeclaredPlaintext;
+  readonly legacy: LegacyGuard;
   readonly signal: AbortSignal | undefined;
   /** Time of `performance.now()` after which no batch is begun. */
   readonly deadline: number;

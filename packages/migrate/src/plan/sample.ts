@@ -1,6 +1,7 @@
 // Some rows as the run would treat them: opened and sealed here, measured, and not written.
 import type { ClientBase } from "pg";
 import type { Direction } from "../contract.ts";
+import { countLegacy, isSuspect, type LegacyCount } from "../legacy-guard.ts";
 import type { Relation } from "../relation.ts";
 import { rewrite, type Cell, type Poison } from "../rewrite.ts";
 import { quote, type Slot, type Table } from "../table.ts";
@@ -19,6 +20,8 @@ export interface Sample {
   /** Those that the run would write. */
   readonly changed: readonly SampledRow[];
   readonly poison: readonly Poison[];
+  /** A column whose values of the older layout another key wrote, as it seems. */
+  readonly suspicion: LegacyCount | undefined;
   /** What a written row's migrated columns take before and after, as stored, on average. */
   readonly bytesBefore: Bytes;
   readonly bytesAfter: Bytes;
@@ -74,6 +77,7 @@ export async function sampleRows(
       cells: next,
     })),
     poison: rewritten.poison,
+    suspicion: countLegacy(table, cells, rewritten.poison).find(isSuspect),
     bytesBefore: average(changes.map(({ before }) => before)),
     bytesAfter: average(
       changes.map(({ next }) => written.map((at) => storedBytes(next[at] as Cell))),

@@ -3,6 +3,7 @@
 import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Target } from "../contract.ts";
+import { explainSuspicion } from "../legacy-guard.ts";
 import type { Relation } from "../relation.ts";
 import { surveyColumns, type ColumnSurvey } from "../survey.ts";
 import { describeTable, qualifiedName, type Table } from "../table.ts";
@@ -107,6 +108,7 @@ async function studySample(
   const trial =
     options.trial === true ? await tryWrite(client, { relation, table, sample }) : undefined;
   const findings = [
+    ...wrongLegacyKey(sample, table),
     ...unreadable(sample, rows),
     ...(await expressionFindings(client, { relation, table, sample, direction })),
     ...(trial?.findings ?? []),
@@ -128,6 +130,12 @@ async function studySample(
 function spread(rows: number, wanted: number): number | undefined {
   const percent = (400 * wanted) / Math.max(1, rows);
   return percent < 50 ? percent : undefined;
+}
+
+function wrongLegacyKey({ suspicion }: Sample, table: Table): Finding[] {
+  if (suspicion === undefined) return [];
+  const { column } = suspicion;
+  return [{ severity: "refusal", kind: "key", column, ...explainSuspicion(table, suspicion) }];
 }
 
 const KEY_CODES = ["ERR_KEY_UNKNOWN", "ERR_KEY_DISABLED", "ERR_KEY_DESTROYED"];
