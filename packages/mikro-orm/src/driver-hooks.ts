@@ -55,8 +55,7 @@ function patchKysely(prototype: WithKysely): void {
   patched.add(prototype);
   const { getKysely } = prototype;
   prototype.getKysely = function (options) {
-    const kysely = getKysely.call(this, options);
-    return options?.convertValues === true ? guardKysely(kysely) : kysely;
+    return guardKysely(getKysely.call(this, options), this.getMetadata());
   };
 }
 

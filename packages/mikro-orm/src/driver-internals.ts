@@ -90,7 +90,8 @@ export interface KyselyLike {
 }
 
 export interface WithKysely {
-  getKysely?(options?: { readonly convertValues?: boolean }): KyselyLike;
+  getKysely?(options?: object): KyselyLike;
+  getMetadata(): { getAll(): unknown };
 }
 
 export function metaOfBuilder({ mainAlias }: QueryBuilder): Meta | undefined {

@@ -1,11 +1,11 @@
-// Kysely with `convertValues`: MikroORM converts the values of comparisons as it converts what is written. Behind it,
+// Kysely. Without `convertValues` plaintext for encrypted columns is refused. With it MikroORM converts the values of comparisons as it converts what is written. Behind it,
 // this plugin finds the cells that ended up in comparisons: deterministic ones become a list of stored forms, one per
 // live key; others are refused, because they would silently find nothing.
 import { cipherOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import type { KyselyLike } from "./driver-internals.ts";
 import { Cell } from "./cell.ts";
-
-type Node = Readonly<Record<string, unknown>> & { readonly kind: string };
+import { refusePlaintext } from "./kysely-plaintext.ts";
+import { isNode, tablesOf, type Node } from "./kysely-scope.ts";
 
 const LIST_OPERATORS: Readonly<Record<string, string>> = {
   "=": "in",
@@ -16,9 +16,15 @@ const LIST_OPERATORS: Readonly<Record<string, string>> = {
   "not in": "not in",
 };
 
-export function guardKysely(kysely: KyselyLike): KyselyLike {
+export function guardKysely(kysely: KyselyLike, metadata: { getAll(): unknown }): KyselyLike {
+  const tables = tablesOf(metadata);
+  if (tables === undefined) return kysely;
   return kysely.withPlugin({
-    transformQuery: ({ node }) => guarded(node) as never,
+    transformQuery: ({ node }) => {
+      const query = guarded(node);
+      refusePlaintext(query, tables);
+      return query as never;
+    },
     transformResult: async ({ result }) => result,
   });
 }
@@ -40,10 +46,6 @@ function guarded(value: unknown): unknown {
 function mapped(items: readonly unknown[]): readonly unknown[] {
   const results = items.map(guarded);
   return results.every((result, i) => result === items[i]) ? items : results;
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === "object" && value !== null && typeof (value as Node).kind === "string";
 }
 
 /** The cells of a value, or of a list of values. */

@@ -1,0 +1,91 @@
+// Plaintext on its way into SQL through Kysely. Its queries are trees, so what is written to, or compared with, an
+// encrypted column of an entity's table can be seen; what cannot: raw SQL, views, INSERT ... SELECT.
+import { parseEnvelope, UnsupportedQueryError } from "@fieldseal/crypto";
+import { bindingOf, cipherOf, type BoundType } from "./binding.ts";
+import { Cell } from "./cell.ts";
+import { isNode, KyselyScope, nameIn, type Node, type Tables } from "./kysely-scope.ts";
+
+/** @throws {@link UnsupportedQueryError} for values of encrypted columns that are neither encrypted nor will be */
+export function refusePlaintext(query: unknown, tables: Tables): void {
+  inspect(query, new KyselyScope(tables, query));
+}
+
+const QUERIES: ReadonlySet<string> = new Set(
+  ["Select", "Insert", "Update", "Delete", "Merge"].map((name) => `${name}QueryNode`),
+);
+
+function inspect(value: unknown, outer: KyselyScope): void {
+  if (Array.isArray(value)) for (const item of value) inspect(item, outer);
+  if (!isNode(value)) return;
+  const scope = QUERIES.has(value.kind) ? outer.inside(value) : outer;
+  if (value.kind === "InsertQueryNode") checkRows(value, scope);
+  if (value.kind === "ColumnUpdateNode") check(scope.written(nameIn(value.column)), value.value);
+  if (value.kind === "BinaryOperationNode") {
+    checkComparison(value.leftOperand, value.rightOperand, scope);
+    checkComparison(value.rightOperand, value.leftOperand, scope);
+  }
+  for (const child of Object.values(value)) inspect(child, scope);
+}
+
+function checkRows({ columns, values }: Node, scope: KyselyScope): void {
+  const types = ((columns ?? []) as readonly Node[]).map((column) => scope.written(nameIn(column)));
+  const rows = isNode(values) && Array.isArray(values.values) ? (values.values as Node[]) : [];
+  for (const row of rows) {
+    types.forEach((type, i) => check(type, (row.values as readonly unknown[] | undefined)?.[i]));
+  }
+}
+
+function checkComparison(side: unknown, other: unknown, scope: KyselyScope): void {
+  if (!isNode(side) || QUERIES.has(side.kind)) return;
+  if (side.kind === "ReferenceNode" || side.kind === "ColumnNode") {
+    check(scope.read(side), other);
+    return;
+  }
+  // `lower(email)`; a number beside `length(email)` tells nothing.
+  const children = Object.values(side).flatMap((child): unknown[] => [child].flat());
+  for (const child of children) checkComparison(child, isNumeric(other) ? undefined : other, scope);
+}
+
+function isNumeric(operand: unknown): boolean {
+  return isNode(operand) && ["number", "bigint"].includes(typeof operand.value);
+}
+
+function check(type: BoundType | undefined, operand: unknown): void {
+  // The layout of others has no mark to know it by.
+  if (type === undefined || cipherOf(type).suite === "aes-256-cbc" || isSafe(operand)) return;
+  const { label, meta, prop } = bindingOf(type) ?? {};
+  throw new UnsupportedQueryError(
+    `${label} is encrypted, and this Kysely query would put its value into SQL. Use getKysely({ convertValues: true }), ` +
+      "or encryptValue() and searchValues().",
+    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+  );
+}
+
+function isSafe(operand: unknown): boolean {
+  if (Array.isArray(operand)) return operand.every(isSafe);
+  if (!isNode(operand)) return isSafeValue(operand);
+  switch (operand.kind) {
+    case "ValueNode":
+      return [operand.value].flat().every(isSafeValue);
+    case "RawNode":
+      // A literal has a quote, a dollar or a digit; `sql.ref()` and `null` have none.
+      return (
+        !(operand.sqlFragments as readonly string[]).some((sql) => /['$\d]/.test(sql)) &&
+        isSafe(operand.parameters)
+      );
+    default:
+      return QUERIES.has(operand.kind) || childrenOf(operand).every(isSafe);
+  }
+}
+
+/** Of names and operators there are no values. */
+function childrenOf({ kind, ...parts }: Node): unknown[] {
+  if (kind === "PrimitiveValueListNode") return [parts.values];
+  return Object.values(parts).filter((part) => isNode(part) || Array.isArray(part));
+}
+
+function isSafeValue(value: unknown): boolean {
+  if (value === null || value === undefined || value instanceof Cell) return true;
+  const isStored = typeof value === "string" || value instanceof Uint8Array;
+  return isStored && parseEnvelope(value) !== undefined;
+}

@@ -1,0 +1,179 @@
+// Kysely that MikroORM hands out without `convertValues`: values go into SQL as they are, so plaintext is refused.
+import type { UnsupportedQueryError } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { sql, type Kysely } from "kysely";
+import { onBothVersions, person } from "./suite.ts";
+
+type Any = Kysely<Record<string, Record<string, never>>>;
+
+const SECRET = "kysely plaintext" as never;
+
+onBothVersions("Kysely without convertValues", (suite) => {
+  const kysely = (options?: object): Any =>
+    (suite.em() as unknown as { getKysely(options?: object): Any }).getKysely(options);
+
+  if (suite.version.number === 6) return; // version 6 has no Kysely
+
+  type Attempt = (db: Any) => { execute(): Promise<unknown> };
+
+  const refused: Record<string, Attempt> = {
+    insert: (db) => db.insertInto("people").values({ email: SECRET }),
+    "insert of several rows": (db) =>
+      db.insertInto("people").values([{ age: 1 as never }, { age: 1 as never, name: SECRET }]),
+    "insert of an expression": (db) =>
+      db.insertInto("people").values({ name: sql`lower(${SECRET})` as never }),
+    "insert of a literal": (db) => db.insertInto("people").values({ name: sql`'x'` as never }),
+    "insert of JSON": (db) => db.insertInto("people").values({ profile: 42 as never }),
+    "insert in WITH": (db) =>
+      db
+        .with("made", (inner) =>
+          inner.insertInto("people").values({ name: SECRET }).returning("id"),
+        )
+        .selectFrom("made")
+        .selectAll(),
+    conflict: (db) =>
+      db
+        .insertInto("people")
+        .values({ age: 1 as never })
+        .onConflict((conflict) => conflict.column("email").doUpdateSet({ name: SECRET } as never)),
+    update: (db) => db.updateTable("people").set({ name: SECRET }),
+    "update with an alias": (db) => db.updateTable("people as p").set({ name: SECRET } as never),
+    "update by condition": (db) =>
+      db
+        .updateTable("people")
+        .set({ age: 1 as never })
+        .where("email", "=", SECRET),
+    delete: (db) => db.deleteFrom("people").where("email", "=", SECRET),
+    where: (db) => db.selectFrom("people").selectAll().where("email", "=", SECRET),
+    like: (db) => db.selectFrom("people").selectAll().where("email", "like", SECRET),
+    in: (db) => db.selectFrom("people").selectAll().where("email", "in", [SECRET]),
+    alias: (db) => db.selectFrom("people as p").selectAll().where("p.email", "=", SECRET),
+    "the other way round": (db) =>
+      db
+        .selectFrom("people")
+        .selectAll()
+        .where(({ eb, val, ref }) => eb(val(SECRET), "=", ref("email"))),
+    function: (db) =>
+      db
+        .selectFrom("people")
+        .selectAll()
+        .where(({ eb, fn }) => eb(fn("lower", ["email"]), "=", SECRET)),
+    join: (db) =>
+      db
+        .selectFrom("pets")
+        .innerJoin("people", (join) =>
+          join.onRef("people.id", "=", "pets.owner_id").on("people.email", "=", SECRET),
+        )
+        .select("pets.id"),
+    subquery: (db) =>
+      db
+        .selectFrom("pets")
+        .selectAll()
+        .where("owner_id", "in", (inner) =>
+          inner.selectFrom("people").select("id").where("email", "=", SECRET),
+        ),
+    "a derived table": (db) =>
+      db
+        .selectFrom((inner) => inner.selectFrom("people").selectAll().as("d"))
+        .selectAll()
+        .where("d.email", "=", SECRET),
+  };
+
+  for (const [name, attempt] of Object.entries(refused)) {
+    it(`refuses plaintext: ${name}`, async () => {
+      for (const options of [undefined, { columnNamingStrategy: "property" }]) {
+        const error = await Promise.resolve()
+          .then(async () => attempt(kysely(options)).execute())
+          .then(
+            () => undefined,
+            (reason: UnsupportedQueryError) => reason,
+          );
+        expect(error?.code, error?.message).to.equal("ERR_QUERY_UNSUPPORTED");
+        expect(error?.message).to.match(/^Person\.\w+ is encrypted.*convertValues/);
+        expect(suite.statements().join("\n")).not.to.include(SECRET);
+      }
+    });
+  }
+
+  it("refuses it in transactions, and under names of properties and entities", async () => {
+    const ways = [
+      async () =>
+        suite.em().transactional(async (em) => {
+          const db = (em as unknown as { getKysely(): Any }).getKysely();
+          await db.insertInto("people").values({ email: SECRET }).execute();
+        }),
+      async () =>
+        kysely()
+          .transaction()
+          .execute(async (db) => db.updateTable("people").set({ name: SECRET }).execute()),
+      async () =>
+        kysely({ tableNamingStrategy: "entity", columnNamingStrategy: "property" })
+          .updateTable("Person")
+          .set({ name: SECRET })
+          .execute(),
+    ];
+    for (const way of ways) {
+      const error = await way().then(
+        () => undefined,
+        (reason: UnsupportedQueryError) => reason,
+      );
+      expect(error?.code, error?.message).to.equal("ERR_QUERY_UNSUPPORTED");
+    }
+  });
+
+  it("takes NULL, what encryptValue() and searchValues() give, columns, and plain columns", async () => {
+    const { encryptValue, searchValues } = suite.version.adapter;
+    const { Person } = suite;
+    const em = suite.em() as never;
+    const name = encryptValue(em, { entity: Person, property: "name" }, "Ada") as never;
+    const email = encryptValue(em, { entity: Person, property: "email" }, "ada@k") as never;
+    const photo = Buffer.from([1]);
+    const bytes = encryptValue(em, { entity: Person, property: "photo" }, photo) as never;
+    const db = kysely();
+    await db
+      .insertInto("people")
+      .values({
+        email,
+        name,
+        photo: bytes,
+        code: null as never,
+        age: 36 as never,
+        version: 1 as never,
+      })
+      .onConflict((conflict) =>
+        conflict
+          .column("email")
+          .doUpdateSet((eb) => ({ name: eb.ref("excluded.name" as never) }) as never),
+      )
+      .execute();
+    const values = searchValues(em, { entity: Person, property: "email" }, "ada@k") as never[];
+    const found = await db
+      .selectFrom("people")
+      .selectAll()
+      .where("email", "in", values)
+      .where("age", "=", 36 as never)
+      .where("code", "is", null)
+      .where(({ eb, fn }) => eb(fn("length", ["name"]), ">", 9 as never))
+      .execute();
+    expect(found).to.have.length(1);
+    await db
+      .updateTable("people")
+      .set({ name: sql.ref("name") as never, nickname: null as never })
+      .where("email", "=", email)
+      .execute();
+    const one = await suite.em().findOneOrFail(Person, { email: "ada@k" });
+    expect([one.name, Buffer.from(one.photo!)]).to.deep.equal(["Ada", photo]);
+    await suite.em().insert(Person, person());
+    // A table of one's own that no entity has.
+    await suite.database.query("create table own (name text)");
+    await db
+      .insertInto("own")
+      .values({ name: "plain" as never })
+      .execute();
+    await db
+      .selectFrom("own")
+      .selectAll()
+      .where("name", "=", "plain" as never)
+      .execute();
+  });
+});
