@@ -1,9 +1,9 @@
 // Do these keys open this database's data? By the canaries, and by a few values of each column.
-import { EncryptionError, type EncryptedColumn } from "@fieldseal/crypto";
+import { EncryptionError, KeyError, parseEnvelope, type EncryptedColumn } from "@fieldseal/crypto";
 import { escapeIdentifier, type Pool } from "pg";
 import { readCanaries } from "./canary.ts";
 import type { Check } from "./check.ts";
-import { counted } from "./output.ts";
+import { count, counted } from "./output.ts";
 import type { Session } from "./session.ts";
 
 export async function dataChecks({ pool, columns }: Session): Promise<Check[]> {
@@ -44,6 +44,7 @@ const SAMPLED_VALUES = 20;
 
 async function sampleCheck(pool: Pool, columns: readonly EncryptedColumn[]): Promise<Check> {
   let opened = 0;
+  let plaintext = 0;
   const faults: string[] = [];
   for (const { schema, table, column, cipher } of columns) {
     const sql = [...(schema === undefined ? [] : [schema]), table].map(escapeIdentifier).join(".");
@@ -55,10 +56,12 @@ async function sampleCheck(pool: Pool, columns: readonly EncryptedColumn[]): Pro
       try {
         cipher.open(value);
         opened++;
+        // Where it is accepted, plaintext opens as well.
+        const isPlaintext =
+          cipher.options.legacy === undefined && parseEnvelope(value) === undefined;
+        if (isPlaintext) plaintext++;
       } catch (error) {
-        faults.push(
-          `${table}.${column} [${error instanceof EncryptionError ? error.code : "ERR_DECRYPT_FAILED"}]`,
-        );
+        faults.push(`${table}.${column} [${reasonOf(error)}]`);
         break;
       }
     }
@@ -71,6 +74,15 @@ async function sampleCheck(pool: Pool, columns: readonly EncryptedColumn[]): Pro
   const detail =
     opened === 0
       ? "no value yet"
-      : `${counted(opened, "value")} of ${counted(columns.length, "column")} opened`;
+      : plaintext > 0
+        ? `${counted(opened, "value")} read, ${count(plaintext)} of them plaintext`
+        : `${counted(opened, "value")} read and opened`;
   return { name, state: "ok", detail };
+}
+
+/** "ERR_KEY_UNKNOWN, key 0a1b2c3d" */
+function reasonOf(error: unknown): string {
+  const code = error instanceof EncryptionError ? error.code : "ERR_DECRYPT_FAILED";
+  const keyId = error instanceof KeyError ? error.keyId : undefined;
+  return keyId === undefined ? code : `${code}, key ${keyId}`;
 }

@@ -1,5 +1,6 @@
 // Is all set up? Machine, configuration, keys, database, data and files in one go; what is wrong, and what to do.
 import { writeCanary } from "./canary.ts";
+import { columnChecks } from "./column-checks.ts";
 import { databaseChecks } from "./database-checks.ts";
 import { dataChecks } from "./data-checks.ts";
 import { failed, type Check, type CheckState } from "./check.ts";
@@ -26,6 +27,7 @@ export async function doctor(
       const before = await checksOf("database", () => databaseChecks(session));
       checks.push(...before);
       if (before.some(({ state }) => state === "failure")) return;
+      checks.push(...(await checksOf("columns", () => columnChecks(session))));
       if (canary) await writeCanary(session.pool);
       checks.push(...(await checksOf("data", () => dataChecks(session))));
     });

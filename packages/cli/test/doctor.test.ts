@@ -59,6 +59,7 @@ describe("fieldseal doctor", function () {
       replication: "ok",
       extensions: "ok",
       privileges: "ok",
+      columns: "ok",
       "key canary": "skipped",
       data: "ok",
     });
@@ -103,12 +104,17 @@ describe("fieldseal doctor", function () {
     await database.query("insert into users values (1, $1)", [
       encryptString("x", { context: "users.email", keyring }),
     ]);
-    expect((await doctor()).get("data")!.detail).to.equal("1 value of 1 column opened");
+    expect((await doctor()).get("data")!.detail).to.equal("1 value read and opened");
+    await database.query("insert into users select i, 'plain' from generate_series(3, 40) i");
+    expect((await doctor()).get("data")!.detail).to.match(
+      /^20 values read, (?:19|20) of them plaintext$/,
+    );
+    await database.query("delete from users where id > 2");
     await database.query("insert into users values (2, $1)", [
       encryptString("x", { context: "users.email", keyring: Keyring.fromKey(generateRootKey()) }),
     ]);
     const all = await doctor();
-    expect(all.get("data")!.detail).to.include("users.email [ERR_KEY_UNKNOWN]");
+    expect(all.get("data")!.detail).to.match(/users\.email \[ERR_KEY_UNKNOWN, key [0-9a-f]{8}\]/);
     await database.query("delete from users");
   });
 
@@ -132,6 +138,33 @@ describe("fieldseal doctor", function () {
     const gone = await doctor({}, ["--config", "gone.config.ts"]);
     expect(gone.get("privileges")!.detail).to.include("gone.email does not exist");
     expect(gone.has("data")).to.equal(false);
+  });
+
+  it("sees columns that are too narrow for ciphertext, and blind indexes without a column", async () => {
+    const { database } = project;
+    await database.query("create table narrow (id int primary key, email varchar(80))");
+    const config = USERS_CONFIG.replaceAll('"users"', '"narrow"').replace(
+      'plaintext: "accept"',
+      'plaintext: "accept", blindIndex: { column: "email_index" }',
+    );
+    project.write("narrow.config.ts", config);
+    const flags = ["--config", "narrow.config.ts"];
+    const result = await run(["doctor", "--json", ...flags]);
+    expect(result).to.include({ code: 1 });
+    const found = (json(result) as { checks: Check[] }).checks.filter(
+      ({ name }) => name === "columns",
+    );
+    expect(found.map(({ state }) => state)).to.deep.equal(["failure", "failure"]);
+    expect(found[0]!.detail).to.include('narrow: "email" is character varying(80)');
+    expect(found[0]!.fix).to.include('ALTER COLUMN "email" TYPE text');
+    expect(found[1]!.detail).to.include('no column "email_index"');
+    expect(found[1]!.fix).to.include('ADD COLUMN "email_index" text');
+    const refused = await run(["migrate", "finalize", ...flags]);
+    expect(refused, refused.out).to.include({ code: 1 });
+    expect(refused.err).to.include('no column "email_index"');
+    await database.query("alter table narrow alter email type text, add email_index text");
+    expect((await doctor({}, flags)).get("columns")).to.include({ state: "ok" });
+    await database.query("drop table narrow");
   });
 
   it("names pgcrypto, which nobody needs", async function () {

@@ -8,6 +8,7 @@ import {
 import type { ClientBase, Pool } from "pg";
 import type { Target } from "./contract.ts";
 import { dropFence, fenceOf, findConstraint, hasFence, raiseFence } from "./fence.ts";
+import { companionFindings } from "./plan/columns.ts";
 import { displayName, requireRelation, type Relation } from "./relation.ts";
 import { withShortLock, type LockOptions } from "./short-lock.ts";
 import { surveyColumns } from "./survey.ts";
@@ -71,6 +72,7 @@ export async function finalizeColumns(
   columns.forEach(refuseInsecureWrites);
   return eachTable(pool, columns, async (client, target) => {
     const relation = await requireRelation(client, target);
+    refuseWithoutCompanion(target, relation);
     return finalizeTable({ client, target, relation, options });
   });
 }
@@ -245,6 +247,17 @@ function obsoleteOptions({ cipher }: EncryptedColumn): FinalizedColumn["obsolete
     ...(plaintext === "accept" ? (["plaintext"] as const) : []),
     ...(legacy !== undefined ? (["legacy"] as const) : []),
   ];
+}
+
+/** A strict table whose blind index has nowhere to be stored takes no row from the application. */
+function refuseWithoutCompanion({ table, columns }: Target, relation: Relation): void {
+  const [finding] = columns.flatMap((column) => companionFindings({ relation, column }));
+  if (finding === undefined) return;
+  throw new MigrationError(
+    "ERR_MIGRATE_TARGET",
+    `Table "${table}" cannot be finalized. ${finding.message} ${finding.fix}.`,
+    { table },
+  );
 }
 
 /** The guards would turn what these options store into errors of the application. */

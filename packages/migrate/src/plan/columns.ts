@@ -17,10 +17,9 @@ export interface ColumnSite {
 export async function columnFindings(client: ClientBase, site: ColumnSite): Promise<Finding[]> {
   const { relation, column } = site;
   const attribute = relation.attributes.get(column.column);
-  if (attribute === undefined) return [missing(site, column.column)];
+  if (attribute === undefined) return shapeFindings(site);
   return [
-    ...typeFindings(site, attribute),
-    ...companionFindings(site),
+    ...shapeFindings(site),
     ...(await foreignKeys(client, site, attribute)),
     ...(await keyParts(client, site, attribute)),
     ...(await indexes(client, site, attribute)),
@@ -28,7 +27,16 @@ export async function columnFindings(client: ClientBase, site: ColumnSite): Prom
   ];
 }
 
-function missing({ relation, column }: ColumnSite, name: string): Finding {
+type ColumnShape = Pick<ColumnSite, "relation" | "column">;
+
+/** What the catalogs alone show: whether the column and its companion are there, and of a type that holds what is written. */
+export function shapeFindings(site: ColumnShape): Finding[] {
+  const attribute = site.relation.attributes.get(site.column.column);
+  if (attribute === undefined) return [missing(site, site.column.column)];
+  return [...typeFindings(site, attribute), ...companionFindings(site)];
+}
+
+function missing({ relation, column }: ColumnShape, name: string): Finding {
   const type = column.cipher.storage === "binary" ? "bytea" : "text";
   return {
     severity: "refusal",
@@ -39,7 +47,7 @@ function missing({ relation, column }: ColumnSite, name: string): Finding {
   };
 }
 
-function typeFindings({ relation, column }: ColumnSite, attribute: Attribute): Finding[] {
+function typeFindings({ relation, column }: ColumnShape, attribute: Attribute): Finding[] {
   const { type, maxCharacters, isGenerated } = attribute;
   const { storage } = column.cipher;
   const name = column.column;
@@ -72,7 +80,7 @@ function typeFindings({ relation, column }: ColumnSite, attribute: Attribute): F
   ];
 }
 
-function companionFindings(site: ColumnSite): Finding[] {
+export function companionFindings(site: ColumnShape): Finding[] {
   const companion = site.column.cipher.blindIndex?.column;
   if (companion === undefined) return [];
   const attribute = site.relation.attributes.get(companion);
