@@ -70,6 +70,8 @@ const OPTION_NAMES = new Set([
  * contradict each other
  */
 export function checkOptions(options: EncryptionOptions, where: string): void {
+  if (!isOptions(options))
+    fail(where, "the type takes options, not a type: { deterministic: true }");
   for (const [name, value] of Object.entries(options)) {
     if (!OPTION_NAMES.has(name)) {
       fail(where, `unknown option "${name}". Known: ${[...OPTION_NAMES].join(", ")}`);
@@ -125,6 +127,15 @@ function checkCombination(options: EncryptionOptions, where: string): void {
   if (deterministic === true && blindIndex !== undefined) {
     fail(where, "deterministic columns are searched directly; leave blindIndex out");
   }
+}
+
+/** What JavaScript code may give instead: a type, as one that stands for what is encrypted. */
+function isOptions(given: unknown): boolean {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return false;
+  const prototype: unknown = Object.getPrototypeOf(given);
+  return (
+    prototype === Object.prototype || Object.keys(given).every((name) => OPTION_NAMES.has(name))
+  );
 }
 
 function fail(where: string, problem: string): never {

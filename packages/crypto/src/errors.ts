@@ -142,7 +142,8 @@ export class DecryptError extends EncryptionError {
   constructor(
     location: ValueLocation & { readonly keyId?: string | undefined },
     code: "ERR_DECRYPT_FAILED" | "ERR_DECRYPT_CONTENT" = "ERR_DECRYPT_FAILED",
-    message = "Decryption failed: the stored value is not intact for this column and key.",
+    message = "Decryption failed: the stored value is not intact for this column and key. " +
+      'If the column held plaintext before, declare plaintext: "accept".',
   ) {
     super(code, message);
     this.table = location.table;

@@ -13,9 +13,23 @@ export function queryRefusal(
   problem: string,
   target?: { readonly model?: string; readonly field?: string },
 ): UnsupportedQueryError {
-  const isSearchable = options.deterministic === true || options.blindIndex !== undefined;
-  const advice = isSearchable
+  const [, advice = equalityAdvice(options)] =
+    BEYOND_OPTIONS.find(([of]) => of.test(problem)) ?? [];
+  return new UnsupportedQueryError(`${label} is encrypted and ${problem}. ${advice}`, target);
+}
+
+/** Problems that no option of the column would solve. */
+const BEYOND_OPTIONS: readonly (readonly [problem: RegExp, advice: string])[] = [
+  [/^cannot be sorted by/, "Ciphertext has no order. Sort after loading."],
+  [/^cannot be (?:computed with|incremented)/, "Compute it after loading."],
+  [
+    /^cannot be compared by "?\$?(?:not)?_?(?:[<>~]|[gl]te?\b|between|i?(?:like|regexp)|re\b|starts|ends|substring|fulltext|contain|overlap|match)/i,
+    "No option compares ciphertext by order or pattern. Find the rows by other columns, and compare after loading.",
+  ],
+];
+
+function equalityAdvice({ deterministic, blindIndex }: ColumnCipher<unknown>["options"]): string {
+  return deterministic === true || blindIndex !== undefined
     ? "It can be searched by equality only; do the rest after loading."
     : "Declare it deterministic or give it a blindIndex to search by equality; do the rest after loading.";
-  return new UnsupportedQueryError(`${label} is encrypted and ${problem}. ${advice}`, target);
 }

@@ -86,7 +86,9 @@ describe("text values", () => {
     expect(surrogate).to.include({ code: "ERR_VALUE_ENCODING" });
     expect(surrogate.message).to.include("User.email");
     const others: [unknown, string][] = [
-      [5, "a number"],
+      [5, "a number. Convert it, or use EncryptedJSONType"],
+      [true, "a boolean. Convert it, or use EncryptedJSONType"],
+      [new Date(), "a Date"],
       [[MARKER], "an array"],
       [{ MARKER }, "an object"],
       [null, "null"],

@@ -25,6 +25,18 @@ describe("the options of a column", () => {
     });
   }
 
+  it("takes a type of the ORM for what it is, and not for options", () => {
+    class STRING {
+      static readonly key = "STRING";
+      readonly _length = 255;
+    }
+    for (const given of [STRING, new STRING(), "STRING", []]) {
+      expect(() => textColumn(keyring, given as never), typeof given)
+        .to.throw(ConfigError, "User.email: the type takes options, not a type")
+        .with.property("code", "ERR_CONFIG_OPTION");
+    }
+  });
+
   const refused: [options: Record<string, unknown>, problem: string][] = [
     [{ encrypted: true }, 'unknown option "encrypted". Known: suite'],
     [{ suite: "A128GCM" }, "suite must be one of A256CBC-HS256"],

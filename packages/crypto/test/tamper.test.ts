@@ -12,7 +12,9 @@ import {
 import { newKeyring, textColumn, thrownBy } from "./columns.ts";
 
 const VALUE = "ada@example.org, and then some more";
-const OPAQUE = "Decryption failed: the stored value is not intact for this column and key.";
+const OPAQUE =
+  "Decryption failed: the stored value is not intact for this column and key. " +
+  'If the column held plaintext before, declare plaintext: "accept".';
 const KEY_ID_BYTES = [4, 5, 6, 7];
 
 function columnFor(

@@ -14,7 +14,10 @@ export const textCodec: ValueCodec<string> = {
 
 function encodeText(value: unknown, where: string): string {
   if (typeof value !== "string") {
-    throw new ValueTypeError("ERR_VALUE_TYPE", `${where} takes a string, not ${kindOf(value)}.`);
+    throw new ValueTypeError(
+      "ERR_VALUE_TYPE",
+      `${where} takes a string, not ${kindOf(value)}.${adviceFor(value)}`,
+    );
   }
   if (!value.isWellFormed()) {
     throw new ValueTypeError(
@@ -26,9 +29,16 @@ function encodeText(value: unknown, where: string): string {
   return value;
 }
 
-/** The kind of a value for messages: "null", "an array", "a number". */
+/** Of values that JSON has as well. */
+function adviceFor(value: unknown): string {
+  const isJson = typeof value === "number" || typeof value === "boolean";
+  return isJson ? " Convert it, or use EncryptedJSONType." : "";
+}
+
+/** The kind of a value for messages: "null", "an array", "a number", "a Date". */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";
+  if (value instanceof Date) return "a Date";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
