@@ -44,6 +44,9 @@ export function appearance(stage: Stage): void {
       await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
       const found = (await violations(page)).map((violation) => `shortcuts: ${violation}`);
       await page.keyboard.press("Escape");
+      await conflictOn(stage, page, "coffee-pan3.jpg");
+      found.push(...(await violations(page)).map((violation) => `conflict: ${violation}`));
+      await page.getByTestId("conflict-reload").click();
       await page.route("**/annotations", (route) => route.abort("connectionfailed"));
       await page.keyboard.press("n");
       await page.getByText("Offline – will retry").waitFor();
@@ -65,7 +68,7 @@ export function appearance(stage: Stage): void {
       found.push(...(await violations(door)).map((violation) => `sign-in: ${violation}`));
       await visitor?.close();
       expect(found).to.deep.equal([]);
-      await browser.provoked(/ERR_CONNECTION_FAILED/);
+      await browser.provoked(/ERR_CONNECTION_FAILED|status of 409/);
     });
   }
 
@@ -83,6 +86,15 @@ export function appearance(stage: Stage): void {
   });
 }
 
+/** Somebody else saves the frame that is open, then a box is drawn on it. */
+async function conflictOn({ ada }: Stage, page: Page, name: string): Promise<void> {
+  const { id, version, boxes, isReviewed } = await ada.frameNamed(name);
+  await ada.send("PUT", `/api/frames/${id}/annotations`, { version, boxes, isReviewed });
+  await page.keyboard.press("n");
+  await page.getByRole("dialog", { name: "This frame changed elsewhere" }).waitFor();
+  await coloursSettled(page);
+}
+
 function axeSource(): Promise<string> {
   return readFile(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 }
@@ -91,7 +103,11 @@ async function settleOn(page: Page, screen: string): Promise<void> {
   await page.evaluate((hash) => void (location.hash = hash), `#/${screen}`);
   await page.locator(`nav a[aria-current][href^='#/${screen}']`).waitFor();
   await page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
-  // Colours that are on their way to another theme are not the theme's.
+  await coloursSettled(page);
+}
+
+/** Colours that are on their way to others are not those of the theme. */
+async function coloursSettled(page: Page): Promise<void> {
   await page.waitForFunction(() =>
     document
       .getAnimations()
