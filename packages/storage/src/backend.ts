@@ -24,8 +24,9 @@ export interface OpenBody {
   /**
    * Exactly `length` bytes from `offset`, or fewer where the body ends. Rejects with `ERR_STORAGE_CHANGED` rather than
    * give bytes of another version. The caller owns the Buffer. Several reads may run at once.
+   * @param memory of the caller, at least as long, where they may be put instead of into new memory
    */
-  read(offset: number, length: number): Promise<Buffer>;
+  read(offset: number, length: number, memory?: Buffer): Promise<Buffer>;
   /**
    * The bytes from `start` up to, not including, `end`, in pieces of any length; read ahead, but boundedly. A piece is
    * valid until the next is asked for: a backend may fill its memory anew. Returning early from the iteration frees

@@ -7,6 +7,11 @@ import { release } from "./release.ts";
 /** Above this a read goes in several steps, so that it never holds ciphertext of more than this. */
 const STEP_BYTES: number = 4 * 1024 * 1024;
 
+/** Ciphertext of small reads goes into memory that is used again: new memory costs a read of 64 KiB a fifth of its time. */
+const SMALL_BYTES: number = 256 * 1024;
+const MAX_SPARE = 4;
+const spare: Buffer[] = [];
+
 export class BodyReader {
   /** Plaintext bytes, as far as the length of the body tells: see {@link BodyReader.checkEnd}. */
   readonly size: number;
@@ -76,14 +81,19 @@ export class BodyReader {
   ): Promise<void> {
     const { segmentBytes } = this.#floe.layout;
     const offset = this.#floe.layout.offsetOf(first);
-    const bytes = await this.#body.read(offset, this.#endOf(last) - offset);
-    for (let number = first; number <= last; number++) {
-      const at = (number - first) * segmentBytes;
-      const plaintext = this.#open(number, bytes.subarray(at, at + segmentBytes));
-      visit(plaintext);
-      release(plaintext);
+    const length = this.#endOf(last) - offset;
+    const memory = takeMemory(length);
+    try {
+      const bytes = await this.#body.read(offset, length, memory);
+      for (let number = first; number <= last; number++) {
+        const at = (number - first) * segmentBytes;
+        const plaintext = this.#open(number, bytes.subarray(at, at + segmentBytes));
+        visit(plaintext);
+        release(plaintext);
+      }
+    } finally {
+      giveBack(memory);
     }
-    release(bytes);
   }
 
   #open(number: number, bytes: Buffer): Buffer {
@@ -93,6 +103,17 @@ export class BodyReader {
   #endOf(segment: number): number {
     return Math.min(this.#bodyBytes, this.#floe.layout.offsetOf(segment + 1));
   }
+}
+
+function takeMemory(lengthBytes: number): Buffer {
+  const fits = lengthBytes <= SMALL_BYTES;
+  return (fits && spare.pop()) || Buffer.allocUnsafeSlow(fits ? SMALL_BYTES : lengthBytes);
+}
+
+/** Also after a failure: a backend that has rejected writes no more. */
+function giveBack(memory: Buffer): void {
+  if (memory.length === SMALL_BYTES && spare.length < MAX_SPARE) spare.push(memory);
+  else release(memory);
 }
 
 /** The same bytes in pieces of one length, the last one shorter. A piece is only valid until the next. */

@@ -93,7 +93,10 @@ export interface ByteRange {
 export interface GetOptions extends OpenOptions {
   /** Part of the object. Defaults to all of it. */
   readonly range?: ByteRange;
-  /** Fails with `ERR_STORAGE_CHANGED` when the object's `etag` is another. Defaults to no check. */
+  /**
+   * Fails with `ERR_STORAGE_CHANGED` when the object's `etag` is another, and with `ERR_STORAGE_UNPROTECTED` when it is
+   * not encrypted, because nothing authenticates its etag then. Defaults to no check.
+   */
   readonly ifMatch?: string;
 }
 

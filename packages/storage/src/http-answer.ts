@@ -48,7 +48,7 @@ export async function answer(
 function replyFor(question: HttpQuestion, object: OpenObject): HttpAnswer {
   const { info, size } = object;
   const headers = describe(question, info);
-  const precondition = checkConditions(question, info.etag);
+  const precondition = checkConditions(question, info);
   if (precondition !== undefined) return { status: precondition, headers };
   const isHead = question.method === "HEAD";
   const span =
@@ -77,16 +77,31 @@ function describe(question: HttpQuestion, info: ObjectInfo): Record<string, stri
     "content-disposition": contentDisposition(question.disposition, contentType, fileName),
     "content-type": contentType,
     etag,
-    // If one of the types that are shown should run scripts after all, it runs them as nobody. Chromium shows no PDF then.
-    ...(!/^application\/pdf/i.test(contentType) && { "content-security-policy": "sandbox" }),
+    "content-security-policy": policyFor(contentType),
     // The type is the uploader's word: a browser must not guess another one out of the content.
     "x-content-type-options": "nosniff",
   };
 }
 
-function checkConditions({ header }: HttpQuestion, etag: string): 304 | 412 | undefined {
+/**
+ * If one of the types that are shown should run scripts after all, it cannot, and nothing is loaded for it but what
+ * browsers need to show a picture or a video that is opened by itself. Chromium asks for a video once more from the page
+ * around it, which a page without an origin may not, and shows no PDF in any sandbox.
+ */
+function policyFor(contentType: string): string {
+  if (/^application\/pdf/i.test(contentType)) return "default-src 'none'";
+  const sandbox = /^(video|audio)\//i.test(contentType) ? "sandbox allow-same-origin" : "sandbox";
+  return `${sandbox}; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'`;
+}
+
+function checkConditions(
+  { header }: HttpQuestion,
+  { etag, protection }: ObjectInfo,
+): 304 | 412 | undefined {
   const ifMatch = header("if-match");
-  if (ifMatch !== undefined && !matches(ifMatch, etag)) return 412;
+  // Nothing authenticates the etag of what is not encrypted, so that no condition on it holds; "*" is none on it.
+  const isKnown = protection === "encrypted" || ifMatch?.trim() === "*";
+  if (ifMatch !== undefined && !(isKnown && matches(ifMatch, etag))) return 412;
   const ifNoneMatch = header("if-none-match");
   return ifNoneMatch !== undefined && matches(ifNoneMatch.replaceAll("W/", ""), etag)
     ? 304

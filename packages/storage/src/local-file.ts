@@ -104,11 +104,11 @@ export class LocalFile implements OpenBody {
     }
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
+  async read(offset: number, length: number, memory?: Buffer): Promise<Buffer> {
     if (offset + length <= this.#start.length) {
       return Buffer.from(this.#start.subarray(offset, offset + length));
     }
-    const buffer = Buffer.allocUnsafeSlow(length);
+    const buffer = memory ?? Buffer.allocUnsafeSlow(length);
     return buffer.subarray(0, await this.#readInto(buffer, offset, length));
   }
 

@@ -61,6 +61,13 @@ function checkNumbers(offset: number, length: number): void {
 /** Closes the object when the stream has ended, failed or been destroyed. */
 export function resultOf(object: OpenedObject, { range, ifMatch, signal }: GetOptions): GetResult {
   const { info, size } = object;
+  if (ifMatch !== undefined && info.protection !== "encrypted") {
+    throw new StorageError(
+      "ERR_STORAGE_UNPROTECTED",
+      `The object "${info.key}" is not encrypted, so that its etag proves nothing: get it without ifMatch.`,
+      { objectKey: info.key },
+    );
+  }
   if (ifMatch !== undefined && ifMatch !== info.etag) {
     throw new StorageError("ERR_STORAGE_CHANGED", `The object "${info.key}" has another etag.`, {
       objectKey: info.key,

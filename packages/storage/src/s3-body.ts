@@ -69,9 +69,10 @@ export class S3Body implements OpenBody {
     return new S3Body(bucket, key, found);
   }
 
-  async read(offset: number, length: number): Promise<Buffer> {
+  async read(offset: number, length: number, memory?: Buffer): Promise<Buffer> {
     const end = Math.min(offset + length, this.object.bodyBytes);
-    const buffer = Buffer.allocUnsafeSlow(Math.max(0, end - offset));
+    const lengthBytes = Math.max(0, end - offset);
+    const buffer = memory?.subarray(0, lengthBytes) ?? Buffer.allocUnsafeSlow(lengthBytes);
     let at = 0;
     for await (const piece of this.stream(offset, end)) at += piece.copy(buffer, at);
     return buffer;

@@ -284,8 +284,34 @@ describe("FileHandler", () => {
       await storage.put("shown", Buffer.from("x"), { contentType });
       return (await overNode("/key/shown")).headers;
     };
-    expect(await headers("text/plain")).to.include({ "content-security-policy": "sandbox" });
-    expect(await headers("text/html")).to.include({ "content-security-policy": "sandbox" });
+    const policyOf = async (contentType: string): Promise<unknown> =>
+      (await headers(contentType))["content-security-policy"];
+    for (const contentType of ["text/plain", "text/html", "image/png", "video/mp4"]) {
+      expect(await policyOf(contentType)).to.match(
+        /^sandbox( allow-same-origin)?; default-src 'none';/,
+      );
+      expect(await policyOf(contentType)).not.to.match(/script|allow-(?!same-origin)/);
+    }
+    expect(await policyOf("text/html")).not.to.include("allow-same-origin");
+    expect(await policyOf("application/pdf")).to.equal("default-src 'none'");
+  });
+
+  it("meets no If-Match for what is not encrypted: nothing authenticates its etag", async () => {
+    await writeFile(join(folder, "plain.jpg"), "picture");
+    await writeFile(join(folder, "plain.json"), JSON.stringify({ encrypted: "false" }));
+    const accepting = new FileHandler(
+      new EncryptedLocalStorage({ path: folder, keyring, plaintext: "accept" }),
+    );
+    const status = async (headers: Record<string, string>): Promise<[number, string]> => {
+      const request = new Request("http://localhost/", { headers });
+      const response = await accepting.fetch(request, "plain.jpg");
+      await response.arrayBuffer();
+      return [response.status, response.headers.get("etag") ?? ""];
+    };
+    const [, unproven] = await status({});
+    expect(unproven).to.match(/^"[\da-f]{32}"$/);
+    expect(await status({ "if-match": unproven })).to.deep.equal([412, unproven]);
+    expect(await status({ "if-match": "*" })).to.deep.equal([200, unproven]);
   });
 
   it("never rejects, and closes the file, when somebody else has answered already", async () => {

@@ -12,6 +12,7 @@ import {
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import type { EncryptedS3Storage } from "@fieldseal/storage";
 import { expect } from "chai";
+import { findIn } from "../../../test/support/leak-search.ts";
 import { createTestBucket, type TestBucket } from "../../../test/support/radosgw.ts";
 import { BackendStorage } from "../src/backend-storage.ts";
 import { S3Backend } from "../src/s3-backend.ts";
@@ -122,6 +123,33 @@ describe("EncryptedS3Storage in its bucket", function () {
       expect(await codeOf(() => spied.put("k", large))).to.equal("ERR_STORAGE_BACKEND");
       expect(await codeOf(() => storage.head("k"))).to.equal("ERR_STORAGE_NOT_FOUND");
       expect(spy.commands.filter((name) => name === "AbortMultipartUpload")).to.have.length(4);
+    });
+
+    it("tell nothing of content, name or type in any request, small or in parts", async () => {
+      const sent: Buffer[] = [];
+      spy.before = (command, input) => {
+        const { Body, ...described } = input as { Body?: Uint8Array };
+        sent.push(Buffer.from(JSON.stringify([command, described])), Buffer.from(Body ?? []));
+      };
+      const content = "MarkerOfContent-7f3a9c";
+      const described = {
+        contentType: "text/x-marker-of-type",
+        fileName: "marker-of-file-name.txt",
+        metadata: { "marker-of-metadata-name": "marker-of-metadata-value" },
+        tags: { team: "a-public-tag" },
+      };
+      await spied.put("leak/1", Buffer.from(content), described);
+      await spied.put("leak/2", Buffer.from(`${content} `.repeat(400_000)), described);
+      expect(spy.commands).to.include.members(["PutObject", "UploadPart"]);
+      await spied.setTags("leak/1", { team: "a-public-tag" });
+      await harness.open({ keyring, client: spy.client }).put("leak/3", Buffer.from(content));
+      await spied.rewrap("leak/3");
+      await spied.copy("leak/2", "leak/4");
+      const everything = Buffer.concat(sent);
+      expect(findIn("a tag", everything, "a-public-tag"), "the search finds").not.to.deep.equal([]);
+      const { contentType, fileName } = described;
+      for (const marker of [content, contentType, fileName, "marker-of-metadata"])
+        expect(findIn("requests", everything, marker)).to.deep.equal([]);
     });
 
     it("do not replace anything with ifAbsent, also what came while the parts were sent", async () => {

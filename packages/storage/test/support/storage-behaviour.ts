@@ -5,7 +5,7 @@ import { generateRootKey, Keyring, type InsecureEvent } from "@fieldseal/crypto"
 import { channel } from "node:diagnostics_channel";
 import type { EncryptedStorage, VerifiedObject } from "@fieldseal/storage";
 import { expect } from "chai";
-import { findIn } from "../../../../test/support/leak-search.ts";
+import { encodingsOf, findIn } from "../../../../test/support/leak-search.ts";
 import { collect, inChunks, thrownBy } from "./bodies.ts";
 import type { StorageHarness } from "./storage-harness.ts";
 
@@ -99,33 +99,56 @@ export function describeStorage(makeHarness: () => Promise<StorageHarness>): voi
       expect(listed).to.have.members(keys);
     });
 
-    it("leaves no plaintext, file name, type or metadata in the store", async () => {
-      const marker = "MarkerOfContent-7f3a9c";
-      await storage.put("leak/1", Buffer.from(`${marker} `.repeat(9000)), {
-        contentType: "text/x-marker-of-type",
-        fileName: "marker-of-file-name.txt",
-        metadata: { "marker-of-metadata-name": "marker-of-metadata-value" },
-        tags: { retention: "30d" },
-      });
-      await storage.put("leak/2", inChunks(Buffer.from(marker), 5), {
-        fileName: "marker-of-file-name.txt",
-      });
-      await storage.rewrap("leak/1");
-      await storage.copy("leak/1", "leak/3");
-      const stored = await harness.everything();
-      expect(
-        findIn("the store", stored, "leak/2").length,
-        "the search finds a key",
-      ).to.be.greaterThan(0);
-      for (const text of [
-        marker,
+    it("leaves no plaintext, file name, type or metadata in the store, also before a put has ended", async () => {
+      const content = "MarkerOfContent-7f3a9c";
+      const markers = [
+        content,
         "text/x-marker-of-type",
         "marker-of-file-name",
         "marker-of-metadata-name",
         "marker-of-metadata-value",
-      ]) {
-        expect(findIn("the store", stored, text)).to.deep.equal([]);
+      ];
+      const described = {
+        contentType: "text/x-marker-of-type",
+        fileName: "marker-of-file-name.txt",
+        metadata: { "marker-of-metadata-name": "marker-of-metadata-value" },
+        tags: { retention: "30d" },
+      };
+      const expectNothing = async (): Promise<void> => {
+        const stored = await harness.everything();
+        expect(findIn("a key", stored, "leak/").length, "the search finds").to.be.greaterThan(0);
+        for (const marker of markers) expect(findIn("store", stored, marker)).to.deep.equal([]);
+      };
+      await storage.put("leak/1", Buffer.from(`${content} `.repeat(9000)), described);
+      await storage.put("leak/2", inChunks(Buffer.from(content), 5), described);
+      await storage.rewrap("leak/1");
+      await storage.copy("leak/1", "leak/3");
+      await storage.reencrypt("leak/2");
+      await expectNothing();
+
+      const chunk = Buffer.from(`${content} `.repeat(50_000));
+      async function* source(): AsyncGenerator<Buffer> {
+        for (let i = 0; i < 20; i++) yield chunk;
+        expect(await harness.leftovers(), "a temporary file, or parts").to.equal(1);
+        await expectNothing();
       }
+      await storage.put("leak/4", source(), described);
+      await expectNothing();
+    });
+
+    it("has a search for leaks that finds each encoding, in content, description and tags", async () => {
+      const marker = "MarkerOfControl-7f3a9c";
+      for (const [encoding, bytes] of encodingsOf(marker)) {
+        await harness.writeForeign("control", Buffer.concat([randomBytes(99), bytes]), {});
+        expect(findIn("store", await harness.everything(), marker), encoding).to.deep.equal([
+          `store (${encoding})`,
+        ]);
+      }
+      await harness.writeForeign("control", randomBytes(9), { origin: `from ${marker}` });
+      expect(findIn("store", await harness.everything(), marker)).to.deep.equal(["store (UTF-8)"]);
+      await harness.writeForeign("control", randomBytes(9), {});
+      await storage.put("tagged", Buffer.from("x"), { tags: { team: marker } });
+      expect(findIn("store", await harness.everything(), marker)).to.deep.equal(["store (UTF-8)"]);
     });
 
     it("replaces an object whole, and the new one has another id and etag", async () => {
@@ -329,6 +352,24 @@ export function describeStorage(makeHarness: () => Promise<StorageHarness>): voi
       expect((await object.read(last + 5, 10)).length).to.equal(0);
       expect(await object.readInto(Buffer.alloc(10), last + 5)).to.equal(0);
       await object.close();
+    });
+
+    it("does not mix what is read at once, also when one of the reads fails", async () => {
+      await storage.put("broken", plaintext);
+      const body = await harness.readBody("broken");
+      body[74 + 65_536 + 700]! ^= 1;
+      await harness.writeBody("broken", body);
+      const [object, broken] = [await storage.open("r"), await storage.open("broken")];
+      const ends = [100, 70_000, 130_000, plaintext.length];
+      const reads = Array.from({ length: 12 }, async (_, i) => {
+        const end = ends[i % 4] as number;
+        const fails = thrownBy(() => broken.read(SEGMENT + 1, 100));
+        expect((await object.read(i, end - i)).equals(plaintext.subarray(i, end))).to.equal(true);
+        expect(await fails).to.have.property("code", "ERR_STORAGE_TAMPERED");
+      });
+      await Promise.all(reads);
+      await object.close();
+      await broken.close();
     });
 
     it("refuses ranges behind the end and ranges that are none", async () => {
@@ -746,6 +787,19 @@ export function describeStorage(makeHarness: () => Promise<StorageHarness>): voi
       return Buffer.concat([iv, cipher.update(plaintext), cipher.final()]);
     };
     const marked = { encrypted: "true", "encryption-method": "AES-256-CBC", camera: "north" };
+
+    it("has no etag that get believes: whoever writes to the store can choose it", async () => {
+      await harness.writeForeign("plain.jpg", Buffer.from("picture"), { encrypted: "false" });
+      await harness.writeForeign("old.bin", legacyBytes(Buffer.from("old")), marked);
+      const accepting = harness.open({ keyring, plaintext: "accept", legacy: "aes-256-cbc" });
+      for (const key of ["plain.jpg", "old.bin"]) {
+        const { etag: ifMatch } = await accepting.head(key);
+        expect(await code(() => accepting.get(key, { ifMatch }))).to.equal(
+          "ERR_STORAGE_UNPROTECTED",
+        );
+        (await accepting.get(key)).stream.destroy();
+      }
+    });
 
     it("is stored only where onEncryptFailure says so, with an event, and verify counts it", async () => {
       const broken = (): Keyring => {
