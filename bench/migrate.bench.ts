@@ -92,8 +92,12 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   "3 columns, one of them 2 KB bytea": ["email", "notes", "photo"],
 };
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+/** Of an even number of rounds, what lies between the two in the middle. */
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]] as [number, number];
+  return (middle[0] + middle[1]) / 2;
+};
 const range = (values: readonly number[]): string =>
   `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}-${Math.max(...values).toFixed(2)})`;
 const table: string[][] = [];

@@ -127,6 +127,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   "23502": "the column must not be NULL",
   "23505": "a unique constraint or index does not hold for the new values",
   "23514": "a CHECK constraint refuses the new values. Drop it, or let it accept ciphertext",
+  "42710": "there is a constraint of this name with another condition. Drop it, or rename it",
   "42501":
     "this role may not read or write it, or row-level security hides rows from it. Use the owner's role, or one with BYPASSRLS",
   "55P03": "somebody has locked the table for a minute",
@@ -136,7 +137,15 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** PostgreSQL's error without its message and detail, which quote the row. */
 export function databaseError(
   error: unknown,
-  where: { readonly table: string; readonly runId?: string | undefined },
+  {
+    what = "a batch",
+    ...where
+  }: {
+    readonly table: string;
+    readonly runId?: string | undefined;
+    /** Defaults to "a batch". */
+    readonly what?: string;
+  },
 ): unknown {
   const { code, constraint, column } = error as Record<string, unknown>;
   const isOurs = error instanceof EncryptionError;
@@ -149,8 +158,8 @@ export function databaseError(
   const advice = ADVICE[code] === undefined ? "" : `: ${ADVICE[code]}`;
   return new MigrationError(
     "ERR_MIGRATE_DATABASE",
-    `PostgreSQL refused a batch of table "${where.table}" with ${code}${named}${advice}. ` +
-      "What was written before is complete; start the same run again to go on.",
+    `PostgreSQL refused ${what} of table "${where.table}" with ${code}${named}${advice}. ` +
+      "What was written before is complete; start the same again to go on.",
     where,
   );
 }

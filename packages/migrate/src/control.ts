@@ -2,6 +2,7 @@
 import { MigrationError } from "@fieldseal/crypto";
 import type { Pool } from "pg";
 import type { Progress, RunState } from "./contract.ts";
+import { refuseForeignJournal } from "./ownership.ts";
 import { readProgress, setState } from "./journal.ts";
 
 /** All runs, newest first; empty before the first. */
@@ -10,6 +11,7 @@ export async function listRuns(pool: Pool): Promise<Progress[]> {
     "SELECT to_regclass('fieldseal.run')::text AS name",
   );
   if (exists[0]?.name === null) return [];
+  await refuseForeignJournal(pool);
   const { rows } = await pool.query<{ id: string; target: string }>(
     "SELECT id, target FROM fieldseal.run ORDER BY id DESC LIMIT 100",
   );
@@ -39,6 +41,7 @@ async function change(
   state: RunState,
   from: readonly RunState[],
 ): Promise<void> {
+  await refuseForeignJournal(pool);
   if (await setState(pool, runId, state, from)) return;
   throw new MigrationError(
     "ERR_MIGRATE_STATE",

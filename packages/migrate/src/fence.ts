@@ -1,10 +1,16 @@
 // The two guards of a finished column. The fence, a trigger, refuses plaintext with a message that holds no value; it
 // comes first, because PostgreSQL's own message of a violated CHECK quotes the row, and servers log that. The CHECK
 // constraint is what the database itself vouches for.
-import { databaseName, envelopeCondition, type EncryptedColumn } from "@fieldseal/crypto";
+import {
+  databaseName,
+  envelopeCondition,
+  type EncryptedColumn,
+  type StorageForm,
+} from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Attribute, Relation } from "./relation.ts";
 import { quote } from "./table.ts";
+import { inTransaction } from "./transaction.ts";
 
 /** Triggers run in the order of their names: late, to see what others made of the row. */
 const TRIGGER = "zz_fieldseal_fence";
@@ -70,20 +76,40 @@ export interface EnvelopeConstraint {
   readonly isValidated: boolean;
 }
 
-/** Finds the constraint by what it says: an adapter may have made it, under another name. */
+/**
+ * Finds the constraint by what it says: an adapter may have made it, under another name. By all that it says: one that
+ * only speaks of the pattern (`... OR length(email) < 80`) vouches for nothing.
+ */
 export async function findConstraint(
   client: ClientBase,
   relation: Relation,
   { column, cipher }: EncryptedColumn,
 ): Promise<EnvelopeConstraint | undefined> {
-  const pattern = /'(.*)'/.exec(envelopeCondition("", cipher.storage))?.[1];
-  const { rows } = await client.query<EnvelopeConstraint>(
-    `SELECT conname AS name, convalidated AS "isValidated" FROM pg_constraint
-     WHERE conrelid = $1 AND contype = 'c' AND conkey = ARRAY[$2::int2]
-       AND strpos(pg_get_constraintdef(oid), $3) > 0 ORDER BY convalidated DESC, conname LIMIT 1`,
-    [relation.oid, (relation.attributes.get(column) as Attribute).number, pattern],
-  );
-  return rows[0];
+  const { number } = relation.attributes.get(column) as Attribute;
+  return inTransaction(client, async () => {
+    await client.query("SET LOCAL bytea_output = 'hex'"); // in which the catalogs show a constant
+    const conditions = await deparsed(client, { column, storage: cipher.storage });
+    const { rows } = await client.query<EnvelopeConstraint>(
+      `SELECT conname AS name, convalidated AS "isValidated" FROM pg_constraint
+       WHERE conrelid = $1 AND contype = 'c' AND conkey = ARRAY[$2::int2]
+         AND pg_get_expr(conbin, conrelid) = ANY ($3) ORDER BY convalidated DESC, conname LIMIT 1`,
+      [relation.oid, number, conditions],
+    );
+    return rows[0];
+  });
+}
+
+/** The condition as PostgreSQL shows it in its catalogs. */
+async function deparsed(
+  client: ClientBase,
+  { column, storage }: { readonly column: string; readonly storage: StorageForm },
+): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>("SELECT quote_ident($1) AS name", [column]);
+  const name = (rows[0] as { name: string }).name;
+  const condition = envelopeCondition(name, storage);
+  if (storage === "binary") return [`(${condition})`];
+  const pattern = condition.slice(condition.indexOf("~"));
+  return [`((${name} COLLATE "C") ${pattern}::text)`, `(${name} ${pattern}::text)`];
 }
 
 export function literal(text: string): string {

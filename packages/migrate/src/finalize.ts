@@ -6,8 +6,10 @@ import {
   type EncryptedColumn,
 } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
+import { databaseError } from "./connections.ts";
 import type { Target } from "./contract.ts";
 import { dropFence, fenceOf, findConstraint, hasFence, raiseFence } from "./fence.ts";
+import { refuseForeignFunction } from "./ownership.ts";
 import { companionFindings } from "./plan/columns.ts";
 import { displayName, requireRelation, type Relation } from "./relation.ts";
 import { withShortLock, type LockOptions } from "./short-lock.ts";
@@ -107,7 +109,14 @@ async function eachTable(
   const client = await pool.connect();
   try {
     const reports: FinalizedColumn[] = [];
-    for (const target of groupByTable(columns)) reports.push(...(await action(client, target)));
+    for (const target of groupByTable(columns)) {
+      try {
+        reports.push(...(await action(client, target)));
+      } catch (error) {
+        // PostgreSQL's own messages may quote a row.
+        throw databaseError(error, { table: target.table, what: "a step" });
+      }
+    }
     return reports;
   } finally {
     client.release();
@@ -124,6 +133,7 @@ async function finalizeTable(work: Work): Promise<FinalizedColumn[]> {
   const raises = !isFenced && (isComplete || options.fenceFirst === true);
   if (raises) {
     announce(work, "fence");
+    await refuseForeignFunction(client, fence.functionSql);
     await withShortLock(client, relation, { statements: raiseFence(relation, fence), options });
     isFenced = true;
   }

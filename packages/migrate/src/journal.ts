@@ -4,6 +4,7 @@ import { MigrationError } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import { planChunks } from "./chunks.ts";
 import type { Direction, Progress, RunState } from "./contract.ts";
+import { refuseForeignJournal } from "./ownership.ts";
 import { forgetPoison } from "./poison.ts";
 import type { Table } from "./table.ts";
 import { inTransaction } from "./transaction.ts";
@@ -58,6 +59,7 @@ export async function prepareJournal(client: ClientBase): Promise<void> {
       `SELECT to_regnamespace('fieldseal') IS NOT NULL AS "isThere"`,
     );
     if (rows[0]?.isThere !== true) await client.query("CREATE SCHEMA fieldseal");
+    await refuseForeignJournal(client);
     await client.query(TABLES);
   });
 }

@@ -146,6 +146,20 @@ export async function leavesOf(client: ClientBase, target: Target, sql: string):
   return rows.map(({ name }) => name);
 }
 
+/**
+ * A name that comes from the journal becomes part of statements: it must be that of a leaf, now if not at the start.
+ * @throws {@link MigrationError} `ERR_MIGRATE_STATE`
+ */
+export async function requireLeaf(client: ClientBase, table: Table, leaf: string): Promise<void> {
+  if (table.leaves.includes(leaf)) return;
+  if ((await leavesOf(client, table, table.sql)).includes(leaf)) return;
+  throw new MigrationError(
+    "ERR_MIGRATE_STATE",
+    `A chunk of table ${table.sql} names another table, which is none of its partitions. Cancel the run, and start again.`,
+    { table: table.table },
+  );
+}
+
 /** Two rows of one key, written by one transaction, could not be told apart: one would get the other's value. */
 async function refuseAmbiguousKey(
   client: ClientBase,

@@ -4,6 +4,7 @@ import { claimChunk, hasUnfinishedChunks, releaseChunk, type Chunk } from "./chu
 import { patiently } from "./connections.ts";
 import { pause } from "./pace.ts";
 import { measureLeaf, Stride } from "./stride.ts";
+import { requireLeaf } from "./table.ts";
 import { writeRows } from "./write-rows.ts";
 
 /** Between two looks for a chunk that another worker has finished, or lost. */
@@ -32,6 +33,7 @@ export async function work(worker: Worker): Promise<void> {
 }
 
 async function workChunk(worker: Worker, chunk: Chunk): Promise<void> {
+  await worker.reader.take((client) => requireLeaf(client, worker.run.table, chunk.leaf));
   const stride = new Stride(await worker.reader.take((client) => measureLeaf(client, chunk.leaf)));
   let next = readBatch(worker, chunk, { stride, from: chunk.cursor });
   for (;;) {

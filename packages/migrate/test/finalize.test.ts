@@ -172,6 +172,54 @@ describe("finalizeColumns", () => {
     expect(await guards()).to.deep.include({ name, valid: true });
   });
 
+  it("is not satisfied by a constraint that only speaks of envelopes", async () => {
+    const pattern = `email collate "C" ~ '^9V6h[A-Za-z0-9+/]{8,}={0,2}$'`;
+    await database.query(
+      `alter table users add constraint loose check (${pattern} or length(email) < 80),
+         add constraint never check (not (${pattern}) or true)`,
+    );
+    const [report] = await finalizeColumns(pool, [email]);
+    expect(report).to.deep.include({
+      constraint: "users_email_encrypted",
+      isValidated: true,
+      changes: ["fence", "constraint", "validate"],
+    });
+  });
+
+  it("finds its constraints however the server shows bytes", async () => {
+    await finalizeColumns(pool, both);
+    const client = new Pool({ connectionString: database.url, options: "-c bytea_output=escape" });
+    const reports = await finalizeColumns(client, both);
+    await client.end();
+    expect(reports.map(({ isValidated, changes }) => [isValidated, changes])).to.deep.equal([
+      [true, []],
+      [true, []],
+    ]);
+  });
+
+  it("tells what PostgreSQL refuses without its message, which may quote a row", async () => {
+    await database.query(
+      "alter table users add constraint users_email_encrypted check (length(email) < 800)",
+    );
+    const error = await finalizeColumns(pool, [email]).catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "ERR_MIGRATE_DATABASE", table: "users" });
+    expect((error as Error).message).to.match(/refused a step of table "users" with 42710/);
+    expect(error).not.to.have.property("detail");
+  });
+
+  it("does not put its fence into a function that is somebody else's", async () => {
+    const stranger = `${database.name}_stranger`;
+    await database.query(
+      `drop function if exists users_fieldseal_fence() cascade; create role ${stranger}; grant create on schema public to ${stranger}; set role ${stranger};
+       create function users_fieldseal_fence() returns trigger language plpgsql as 'begin return new; end'; reset role`,
+    );
+    const error = await finalizeColumns(pool, [email]).catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "ERR_MIGRATE_STATE" });
+    expect((error as Error).message).to.include(stranger);
+    await database.query("drop function users_fieldseal_fence()");
+    expect((await finalizeColumns(pool, [email]))[0]).to.include({ isValidated: true });
+  });
+
   it("holds where triggers are switched off: the constraint remains", async () => {
     await finalizeColumns(pool, [email]);
     const client = await pool.connect();

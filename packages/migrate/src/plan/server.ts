@@ -1,7 +1,9 @@
 // What concerns a run wherever it writes: a server that does not take writes, snapshots and replicas that keep what it
 // leaves behind.
+import { MigrationError } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction } from "../contract.ts";
+import { refuseForeignJournal } from "../ownership.ts";
 import { quote } from "../table.ts";
 import type { Finding } from "./contract.ts";
 
@@ -45,6 +47,12 @@ async function privileges(client: ClientBase): Promise<Finding[]> {
        THEN has_database_privilege(current_database(), 'CREATE')
        ELSE has_schema_privilege('fieldseal', 'CREATE, USAGE') END AS "isAllowed"`,
   );
+  try {
+    await refuseForeignJournal(client);
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error;
+    return [{ severity: "refusal", kind: "privilege", message: error.message }];
+  }
   const [row] = rows;
   if (row?.isAllowed !== false) return [];
   return [
