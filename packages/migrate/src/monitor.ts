@@ -9,6 +9,8 @@ import { refusePoison, type Run } from "./run.ts";
 import type { Turns } from "./turns.ts";
 
 const HEALTH_MS = 1000;
+/** Between looks at the write-ahead log where it is limited: what is written meanwhile goes at full speed. */
+const WAL_MS = 50;
 /** Of a wait; another look is taken then. */
 const WAIT_MS = 1000;
 
@@ -20,6 +22,8 @@ export class Monitor {
   #walBytes: number | undefined;
   #nextLook = 0;
   #nextHealth = 0;
+  #nextWal = 0;
+  #walLook: Promise<void> | undefined;
   #isRunning = true;
   #look: Promise<void> | undefined;
 
@@ -41,6 +45,10 @@ export class Monitor {
   async mayGoOn(rows: number): Promise<boolean> {
     const { signal, deadline } = this.#run;
     if (this.#rowRate) await pause(this.#rowRate.take(rows), signal);
+    if (this.#walRate && (this.#walLook || performance.now() >= this.#nextWal)) {
+      this.#walLook ??= this.#keepToWal(this.#walRate).finally(() => (this.#walLook = undefined));
+      await this.#walLook;
+    }
     if (signal?.aborted === true || performance.now() >= deadline) return false;
     if (performance.now() >= this.#nextLook) {
       // The workers share a look.
@@ -76,15 +84,18 @@ export class Monitor {
     return progress;
   }
 
+  async #keepToWal(rate: Bucket): Promise<void> {
+    const { walBytes } = await this.#client.take(readHealth);
+    const grown = walBytes - (this.#walBytes ?? walBytes);
+    this.#walBytes = walBytes;
+    await pause(rate.take(grown), this.#run.signal);
+    this.#nextWal = performance.now() + WAL_MS;
+  }
+
   async #reasonToWait(): Promise<string | undefined> {
     if (performance.now() < this.#nextHealth) return undefined;
-    this.#nextHealth = performance.now() + (this.#walRate ? HEALTH_MS / 4 : HEALTH_MS);
+    this.#nextHealth = performance.now() + HEALTH_MS;
     const health = await this.#client.take(readHealth);
-    if (this.#walRate) {
-      const grown = health.walBytes - (this.#walBytes ?? health.walBytes);
-      this.#walBytes = health.walBytes;
-      await pause(this.#walRate.take(grown), this.#run.signal);
-    }
     return reasonToWait(health, this.#run.options);
   }
 }
