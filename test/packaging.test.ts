@@ -26,7 +26,7 @@ const { version } = JSON.parse(readFileSync(join(root, "lerna.json"), "utf8")) a
 const sizeLimits: Readonly<Record<string, number>> = {
   "@fieldseal/crypto": 75_000,
   "@fieldseal/migrate": 90_000,
-  "@fieldseal/mikro-orm": 55_000,
+  "@fieldseal/mikro-orm": 50_000,
   "@fieldseal/sequelize": 45_000,
   "@fieldseal/storage": 75_000,
   fieldseal: 40_000,

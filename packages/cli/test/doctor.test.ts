@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { encryptString, generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
+import { skip } from "../../../test/support/skip.ts";
 import {
   createProject,
   json,
@@ -171,7 +172,7 @@ describe("fieldseal doctor", function () {
     const rows = await project.database.query(
       "select 1 from pg_available_extensions where name = 'pgcrypto'",
     );
-    if (rows.length === 0) this.skip();
+    if (rows.length === 0) skip(this, "this PostgreSQL comes without the extension pgcrypto");
     await project.database.query("create extension pgcrypto");
     expect((await doctor()).get("extensions")!.detail).to.include("would send keys to the server");
     await project.database.query("drop extension pgcrypto");

@@ -3,6 +3,7 @@ import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import { skip } from "../../../test/support/skip.ts";
 import { migrate, planMigration, type RunOptions } from "../src/index.ts";
 import { ACCEPT, column } from "./columns.ts";
 
@@ -17,7 +18,7 @@ describe("The server's log", function () {
 
   before(async function () {
     database = await createTestDatabase({ settings: { log_min_duration_statement: "0" } });
-    if (database.dataDirectory === undefined) this.skip(); // the log of DATABASE_URL is out of sight
+    if (database.dataDirectory === undefined) skip(this, "the log of DATABASE_URL is out of sight");
     owner = `${database.name}_owner`;
     await database.query(
       `create role ${owner} login password 'x'; alter database ${database.name} owner to ${owner};

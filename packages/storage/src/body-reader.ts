@@ -7,7 +7,7 @@ import { release } from "./release.ts";
 /** Above this a read goes in several steps, so that it never holds ciphertext of more than this. */
 const STEP_BYTES: number = 4 * 1024 * 1024;
 
-/** Ciphertext of small reads goes into memory that is used again: new memory costs a read of 64 KiB a fifth of its time. */
+/** Ciphertext of small reads goes into memory that is used again: new memory costs a read of 64 KiB some 15 % of its time. */
 const SMALL_BYTES: number = 256 * 1024;
 const MAX_SPARE = 4;
 const spare: Buffer[] = [];

@@ -1,7 +1,7 @@
 // Memory that is handed out, so that only the garbage collector can take it back.
 import { getHeapSpaceStatistics } from "node:v8";
 
-/** What may wait to be freed. Measured: with twice as much, the peak of a large get is that much higher. */
+/** What may wait to be freed. */
 const PILE_BYTES: number = 16 * 1024 * 1024;
 /** V8 has 1 MiB at first, and up to 16 MiB and more after busy times, such as uploads. */
 const MEASURE_EVERY_BYTES: number = PILE_BYTES / 2;

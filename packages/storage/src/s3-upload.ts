@@ -1,5 +1,5 @@
 // One object written: in one request, or in parts that appear as one object. Not with lib-storage's Upload: that makes
-// new memory for every part, some 60 MB of which wait to be collected, and cannot be interrupted in a request
+// new memory for every part, which waits to be collected, and cannot be interrupted in a request
 // (docs/explanation/decisions/0009-own-multipart-upload.md).
 import type {
   CompletedPart,

@@ -7,6 +7,7 @@ import { DetectionLayer } from "./detection-layer.ts";
 import { placeNew } from "./clipboard.ts";
 import { Gestures } from "./gestures.ts";
 import type { Command, SimpleCommand } from "./keyboard-map.ts";
+import { spokenHelp, spokenPlace } from "./spoken.ts";
 import { Stage, type PictureState } from "./stage.ts";
 import type { Surface } from "./surface.ts";
 
@@ -290,13 +291,3 @@ const EDITING: ReadonlySet<SimpleCommand> = new Set([
   "undo",
   "redo",
 ]);
-
-function spokenPlace(box: Box): string {
-  return `${box.label} at ${box.x}, ${box.y}, ${box.width} by ${box.height}`;
-}
-
-function spokenHelp(canEdit: boolean): string {
-  return canEdit
-    ? "Frame editor. N adds a box, Tab walks boxes, arrows move, Control with arrows resizes, digits set the label, Delete removes. Question mark lists all keys."
-    : "Frame, read only. Tab walks boxes.";
-}
