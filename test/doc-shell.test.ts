@@ -17,6 +17,7 @@ import { expect } from "chai";
 import { codeBlocks, type CodeBlock } from "./support/code-blocks.ts";
 import { pack, publishedPackages, root } from "./support/packed-project.ts";
 import { freePort } from "./support/free-port.ts";
+import { createTestDatabase, type TestDatabase } from "./support/postgres.ts";
 
 const pages = ["README.md", ...globSync("docs/tutorial/*.md", { cwd: root }).toSorted()];
 
@@ -27,13 +28,18 @@ describe("shell blocks", function () {
   this.timeout(180_000);
   let base: string;
   let environment: NodeJS.ProcessEnv;
+  let database: TestDatabase;
 
   before("pack", async () => {
     base = mkdtempSync(join(tmpdir(), "fieldseal-pages-"));
     chmodSync(base, 0o755); // as root, PostgreSQL runs as another user, who must come through
-    environment = await newcomersEnvironment(base);
+    database = await createTestDatabase();
+    environment = { ...(await newcomersEnvironment(base)), DATABASE_URL: database.url };
   });
-  after(() => rmSync(base, { recursive: true, force: true }));
+  after(async () => {
+    rmSync(base, { recursive: true, force: true });
+    await database.drop();
+  });
 
   for (const page of pages) {
     const blocks = codeBlocks(readFileSync(join(root, page), "utf8"));
