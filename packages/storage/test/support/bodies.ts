@@ -50,6 +50,11 @@ export async function thrownBy(action: () => unknown): Promise<Error> {
   throw new Error("It did not throw.");
 }
 
+/** Its `code`. */
+export async function thrownCode(action: () => unknown): Promise<unknown> {
+  return ((await thrownBy(action)) as { code?: unknown }).code;
+}
+
 export function codeOf(action: () => unknown): unknown {
   try {
     action();

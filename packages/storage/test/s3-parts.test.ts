@@ -1,0 +1,133 @@
+// Objects that are sent in parts: whole or not at all, and telling nothing.
+import { CreateMultipartUploadCommand, UploadPartCommand } from "@aws-sdk/client-s3";
+import type { Keyring } from "@fieldseal/crypto";
+import type { EncryptedS3Storage } from "@fieldseal/storage";
+import { expect } from "chai";
+import { findIn } from "../../../test/support/leak-search.ts";
+import type { TestBucket } from "../../../test/support/radosgw.ts";
+import { inChunks, thrownBy, thrownCode } from "./support/bodies.ts";
+import type { S3Harness } from "./support/s3-harness.ts";
+import type { S3Spy } from "./support/s3-spy.ts";
+import { beforeNth, LARGE, MIB, refuse, useS3Subject } from "./support/s3-subject.ts";
+import { bytesOf } from "./support/storage-subject.ts";
+
+const ODD_KEY = "videos/2026/100% a b+ü/🎥 %2e.mp4";
+
+describe("objects of many parts in S3", function () {
+  this.timeout(60_000);
+  const current = useS3Subject();
+  let bucket: TestBucket;
+  let harness: S3Harness;
+  let storage: EncryptedS3Storage;
+  let spy: S3Spy;
+  let spied: EncryptedS3Storage;
+  let keyring: Keyring;
+  let next: Keyring;
+  beforeEach(() => {
+    ({ bucket, harness, storage, spy, spied, keyring, next } = current());
+  });
+
+  it("come back whole and in ranges, of known and of unknown length, under odd keys", async () => {
+    for (const source of [LARGE, inChunks(LARGE, 777_777)]) {
+      spy.commands.length = 0;
+      const info = await spied.put(ODD_KEY, source, { tags: { team: "blue +1" } });
+      expect(info.size).to.equal(LARGE.length);
+      expect(spy.commands.filter((name) => name === "UploadPart")).to.have.length(3);
+      expect((await bytesOf(spied, ODD_KEY)).equals(LARGE)).to.equal(true);
+      const range = { start: 8 * MIB - 5, end: 16 * MIB + 5 };
+      const { bytes } = await spied.get(ODD_KEY, { range });
+      expect((await bytes()).equals(LARGE.subarray(range.start, range.end + 1))).to.equal(true);
+      expect(await harness.tags(ODD_KEY)).to.deep.equal({
+        team: "blue +1",
+        enc: "floe1",
+        "enc-kid": next.primary.id,
+      });
+      expect((await harness.head(ODD_KEY)).ContentType).to.equal("application/octet-stream");
+    }
+  });
+
+  it("leave neither object nor parts when the source fails, the put is aborted, or a part is refused", async () => {
+    const sourceOf = (end: () => Promise<never>) =>
+      async function* (): AsyncGenerator<Buffer> {
+        yield LARGE;
+        await end();
+      };
+    const fail = (): Promise<never> => Promise.reject(new Error("the camera went away"));
+    const never = (): Promise<never> => new Promise(() => {});
+
+    const failed = await thrownBy(() => spied.put("k", sourceOf(fail)()));
+    expect(failed.message).to.equal("the camera went away");
+
+    const abort = new AbortController();
+    spy.before = (command) => {
+      if (command === "UploadPart") setTimeout(() => abort.abort(new Error("enough")), 5);
+    };
+    const { signal } = abort;
+    const aborted = await thrownBy(() => spied.put("k", sourceOf(never)(), { signal }));
+    expect(aborted.message).to.equal("enough");
+
+    beforeNth(spy, "UploadPart", 2, refuse);
+    expect(await thrownCode(() => spied.put("k", sourceOf(never)()))).to.equal(
+      "ERR_STORAGE_BACKEND",
+    );
+    beforeNth(spy, "CompleteMultipartUpload", 1, refuse);
+    expect(await thrownCode(() => spied.put("k", LARGE))).to.equal("ERR_STORAGE_BACKEND");
+    expect(await thrownCode(() => storage.head("k"))).to.equal("ERR_STORAGE_NOT_FOUND");
+    expect(spy.commands.filter((name) => name === "AbortMultipartUpload")).to.have.length(4);
+  });
+
+  it("tell nothing of content, name or type in any request, small or in parts", async () => {
+    const sent: Buffer[] = [];
+    spy.before = (command, input) => {
+      const { Body, ...described } = input as { Body?: Uint8Array };
+      sent.push(Buffer.from(JSON.stringify([command, described])), Buffer.from(Body ?? []));
+    };
+    const content = "MarkerOfContent-7f3a9c";
+    const described = {
+      contentType: "text/x-marker-of-type",
+      fileName: "marker-of-file-name.txt",
+      metadata: { "marker-of-metadata-name": "marker-of-metadata-value" },
+      tags: { team: "a-public-tag" },
+    };
+    await spied.put("leak/1", Buffer.from(content), described);
+    await spied.put("leak/2", Buffer.from(`${content} `.repeat(400_000)), described);
+    expect(spy.commands).to.include.members(["PutObject", "UploadPart"]);
+    await spied.setTags("leak/1", { team: "a-public-tag" });
+    await harness.open({ keyring, client: spy.client }).put("leak/3", Buffer.from(content));
+    await spied.rewrap("leak/3");
+    await spied.copy("leak/2", "leak/4");
+    const everything = Buffer.concat(sent);
+    expect(findIn("a tag", everything, "a-public-tag"), "the search finds").not.to.deep.equal([]);
+    const { contentType, fileName } = described;
+    for (const marker of [content, contentType, fileName, "marker-of-metadata"])
+      expect(findIn("requests", everything, marker)).to.deep.equal([]);
+  });
+
+  it("do not replace anything with ifAbsent, also what came while the parts were sent", async () => {
+    await storage.put("k", Buffer.from("there"));
+    expect(await thrownCode(() => spied.put("k", LARGE, { ifAbsent: true }))).to.equal(
+      "ERR_STORAGE_EXISTS",
+    );
+    expect(spy.commands, "nothing is sent for nothing").not.to.include("CreateMultipartUpload");
+    beforeNth(spy, "UploadPart", 2, () => storage.put("late", Buffer.from("there")));
+    expect(await thrownCode(() => spied.put("late", LARGE, { ifAbsent: true }))).to.equal(
+      "ERR_STORAGE_EXISTS",
+    );
+    expect((await bytesOf(storage, "late")).toString()).to.equal("there");
+  });
+
+  it("of a put that died are removed by gc, when they are old and below the prefix", async () => {
+    const begin = async (key: string): Promise<void> => {
+      const { UploadId } = await bucket.client.send(
+        new CreateMultipartUploadCommand(harness.at(key)),
+      );
+      const part = { ...harness.at(key), UploadId, PartNumber: 1, Body: Buffer.alloc(1000) };
+      await bucket.client.send(new UploadPartCommand(part));
+    };
+    await Promise.all(["a", "b", "c"].map(begin));
+    expect(await storage.gc({ olderThanMs: 60_000 })).to.deep.equal({ removed: 0, bytes: 0 });
+    const elsewhere = harness.open({ keyring, prefix: "elsewhere/" });
+    expect(await elsewhere.gc({ olderThanMs: -5000 })).to.deep.equal({ removed: 0, bytes: 0 });
+    expect(await storage.gc({ olderThanMs: -5000 })).to.deep.equal({ removed: 3, bytes: 3000 });
+  });
+});

@@ -1,0 +1,96 @@
+// Requests that meet others, or whose answers get lost.
+import { Keyring } from "@fieldseal/crypto";
+import type { EncryptedS3Storage } from "@fieldseal/storage";
+import { expect } from "chai";
+import { thrownCode } from "./support/bodies.ts";
+import type { S3Harness } from "./support/s3-harness.ts";
+import type { S3Spy } from "./support/s3-spy.ts";
+import { beforeNth, LARGE, refuse, useS3Subject } from "./support/s3-subject.ts";
+import { bytesOf } from "./support/storage-subject.ts";
+
+describe("requests to S3 that meet or get lost", function () {
+  this.timeout(60_000);
+  const current = useS3Subject();
+  let harness: S3Harness;
+  let storage: EncryptedS3Storage;
+  let spy: S3Spy;
+  let spied: EncryptedS3Storage;
+  let newKey: string;
+  let next: Keyring;
+  beforeEach(() => {
+    ({ harness, storage, spy, spied, newKey, next } = current());
+  });
+
+  it("a put whose answer was lost is not mistaken for another's", async () => {
+    const lost = Object.assign(new Error("lost"), { name: "TimeoutError" });
+    let answers = 0;
+    spy.afterAttempt = (command) => {
+      if (command === "PutObject" && ++answers === 1) throw lost;
+    };
+    const put = await spied.put("k", Buffer.from("x"), { ifAbsent: true });
+    expect(answers + spy.commands.filter((name) => name === "PutObject").length).to.be.at.least(2);
+    expect(await spied.head("k")).to.include({ objectId: put.objectId });
+    answers = 0;
+    expect(await thrownCode(() => spied.put("k", Buffer.from("y"), { ifAbsent: true }))).to.equal(
+      "ERR_STORAGE_EXISTS",
+    );
+  });
+
+  it("rewrap gives no old envelope to a body that was put meanwhile", async () => {
+    await storage.put("k", Buffer.from("old"));
+    let newer: string | undefined;
+    beforeNth(spy, "CopyObject", 1, async () => {
+      newer = (await storage.put("k", Buffer.from("new"))).objectId;
+    });
+    expect(await thrownCode(() => spied.rewrap("k"))).to.equal("ERR_STORAGE_CHANGED");
+    expect((await bytesOf(storage, "k")).toString()).to.equal("new");
+    expect(await spied.rewrap("k")).to.include({ outcome: "rewrapped" });
+    expect(await spied.head("k")).to.include({ objectId: newer, keyId: next.primary.id });
+  });
+
+  it("reencrypt does not replace what was put meanwhile, small or in parts", async () => {
+    for (const [command, content] of [
+      ["PutObject", Buffer.from("old")],
+      ["UploadPart", LARGE],
+    ] as const) {
+      await storage.put("k", content);
+      beforeNth(spy, command, 1, () => storage.put("k", Buffer.from("new")));
+      expect(await thrownCode(() => spied.reencrypt("k")), command).to.equal("ERR_STORAGE_CHANGED");
+      expect((await bytesOf(storage, "k")).toString()).to.equal("new");
+    }
+  });
+
+  it("move does not delete what was put at its source meanwhile", async () => {
+    await storage.put("from", Buffer.from("old"));
+    beforeNth(spy, "CopyObject", 1, () => {
+      beforeNth(spy, "PutObjectTagging", 1, () => storage.put("from", Buffer.from("new")));
+    });
+    expect(await thrownCode(() => spied.move("from", "to"))).to.equal("ERR_STORAGE_CHANGED");
+    expect((await bytesOf(storage, "from")).toString()).to.equal("new");
+    expect((await bytesOf(storage, "to")).toString()).to.equal("old");
+  });
+
+  it("a rotation that broke off is finished by running it again", async () => {
+    const keys = ["1", "2", "3", "4", "5"];
+    for (const key of keys) await storage.put(key, Buffer.from(key), { tags: { n: key } });
+    beforeNth(spy, "CopyObject", 3, refuse);
+    const rewrapAll = async (): Promise<string[]> => {
+      const outcomes: string[] = [];
+      for await (const { key } of spied.list()) outcomes.push((await spied.rewrap(key)).outcome);
+      return outcomes;
+    };
+    expect(await thrownCode(rewrapAll)).to.equal("ERR_STORAGE_BACKEND");
+    expect(await rewrapAll()).to.deep.equal([
+      "current",
+      "current",
+      "rewrapped",
+      "rewrapped",
+      "rewrapped",
+    ]);
+    const only = harness.open({ keyring: Keyring.fromKey(newKey) });
+    for (const key of keys) {
+      expect((await bytesOf(only, key)).toString()).to.equal(key);
+      expect(await only.getTags(key)).to.deep.equal({ n: key });
+    }
+  });
+});
