@@ -17,6 +17,8 @@ import type { Changed } from "./write.ts";
 export interface Worker {
   /** Names this worker in leases. */
   readonly owner: string;
+  /** The same of all workers of this process. */
+  readonly owners: readonly string[];
   /** Shared by the workers of a process: each of them reads a tenth of the time that it writes. */
   readonly reader: Turns<ClientBase>;
   readonly writer: ClientBase;

@@ -64,13 +64,26 @@ export async function claimChunk(
   );
 }
 
-/** Whether anybody still works on the pass at hand, or should. */
-export async function hasUnfinishedChunks(client: ClientBase, runId: string): Promise<boolean> {
-  const { rows } = await client.query<{ isLeft: boolean }>(
-    `SELECT EXISTS (SELECT FROM fieldseal.chunk WHERE run_id = $1 AND finished_at IS NULL) AS "isLeft"`,
-    [runId],
+export interface Unfinished {
+  /** Seconds until the first of these chunks can be taken over; undefined while these workers have one themselves. */
+  readonly leaseSeconds: number | undefined;
+}
+
+/** What is left of the pass at hand while there is no chunk to take; undefined when all is done. */
+export async function unfinishedChunks(
+  client: ClientBase,
+  { runId, owners }: { readonly runId: string; readonly owners: readonly string[] },
+): Promise<Unfinished | undefined> {
+  const { rows } = await client.query<{ left: string; own: string; seconds: number | null }>(
+    `SELECT count(*) AS left, count(*) FILTER (WHERE owner = ANY ($2::uuid[])) AS own,
+       extract(epoch FROM min(lease_until) - clock_timestamp())::float8 AS seconds
+     FROM fieldseal.chunk WHERE run_id = $1 AND finished_at IS NULL`,
+    [runId, owners],
   );
-  return rows[0]?.isLeft === true;
+  const { left, own, seconds } = rows[0] as NonNullable<(typeof rows)[0]>;
+  if (Number(left) === 0) return undefined;
+  const isWaiting = Number(own) === 0 && seconds !== null;
+  return { leaseSeconds: isWaiting ? Math.max(0, seconds) : undefined };
 }
 
 /** Gives a chunk back before its lease ends. */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EncryptionError, MigrationError } from "@fieldseal/crypto";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { FENCE } from "./fence.ts";
 import { SILENCE } from "./silent-statement.ts";
 
 /**
@@ -134,6 +135,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   "57014": "a batch took longer than 30 s. Use fewer rows a batch",
 };
 
+/** The fence and the constraint of a finished column, on the way back to plaintext. */
+const GUARD = new RegExp(`^${FENCE}$|_encrypted$`);
+const GUARD_ADVICE =
+  "the column is finalized and takes envelopes only. On the way back to plaintext take that away first: " +
+  'undoFinalize, or "fieldseal migrate finalize --undo"';
+
 /** PostgreSQL's error without its message and detail, which quote the row. */
 export function databaseError(
   error: unknown,
@@ -155,7 +162,9 @@ export function databaseError(
     ...(typeof column === "string" ? [`column "${column}"`] : []),
   ];
   const named = names.length > 0 ? ` (${names.join(", ")})` : "";
-  const advice = ADVICE[code] === undefined ? "" : `: ${ADVICE[code]}`;
+  const isGuard = code === "23514" && typeof constraint === "string" && GUARD.test(constraint);
+  const known = isGuard ? GUARD_ADVICE : ADVICE[code];
+  const advice = known === undefined ? "" : `: ${known}`;
   return new MigrationError(
     "ERR_MIGRATE_DATABASE",
     `PostgreSQL refused ${what} of table "${where.table}" with ${code}${named}${advice}. ` +

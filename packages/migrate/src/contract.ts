@@ -74,8 +74,10 @@ export interface Progress {
   readonly rowsSkipped: number;
   readonly poisonRows: number;
   readonly chunksLeft: number;
-  /** Why this process waits: "replication lag", "old snapshot", "lock waits". */
+  /** Why this process waits: "replication lag", "old snapshot", "lock waits", "lease of another process". */
   readonly waitingFor?: string;
+  /** How long that can last, where it is known: until the lease of a process that was killed ends. A live one renews it. */
+  readonly waitingSeconds?: number;
 }
 
 /** A row with a value that cannot be read: left as it is, and named. */

@@ -13,7 +13,7 @@ import { quote } from "./table.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** Triggers run in the order of their names: late, to see what others made of the row. */
-const TRIGGER = "zz_fieldseal_fence";
+export const FENCE = "zz_fieldseal_fence";
 
 export interface Fence {
   readonly functionSql: string;
@@ -30,7 +30,7 @@ export function fenceOf(relation: Relation, described: readonly EncryptedColumn[
     // Rows that still hold plaintext may change in other columns.
     return `  IF ${after}${collation} IS DISTINCT FROM ${before}${collation} AND NOT (${envelopeCondition(after, cipher.storage)}) THEN
     RAISE EXCEPTION USING ERRCODE = 'check_violation', SCHEMA = ${literal(relation.schema)}, TABLE = ${literal(relation.name)},
-      COLUMN = ${literal(column)}, CONSTRAINT = '${TRIGGER}', MESSAGE = ${literal(`column "${column}" of table "${relation.name}" takes encrypted values only`)},
+      COLUMN = ${literal(column)}, CONSTRAINT = '${FENCE}', MESSAGE = ${literal(`column "${column}" of table "${relation.name}" takes encrypted values only`)},
       HINT = 'Write through the application, which encrypts; "fieldseal migrate finalize --undo" takes this fence away.';
   END IF;`;
   });
@@ -50,7 +50,7 @@ export async function hasFence(
   const { rows } = await client.query<{ body: string }>(
     `SELECT prosrc AS body FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
      WHERE tgrelid = $1 AND tgname = $2 AND tgenabled IN ('O', 'A')`,
-    [relation.oid, TRIGGER],
+    [relation.oid, FENCE],
   );
   return rows[0]?.body === fence.body;
 }
@@ -58,15 +58,15 @@ export async function hasFence(
 export function raiseFence(relation: Relation, { functionSql, body, columns }: Fence): string[] {
   return [
     `CREATE OR REPLACE FUNCTION ${functionSql}() RETURNS trigger LANGUAGE plpgsql AS ${literal(body)}`,
-    `DROP TRIGGER IF EXISTS ${TRIGGER} ON ${relation.sql}`,
-    `CREATE TRIGGER ${TRIGGER} BEFORE INSERT OR UPDATE OF ${columns.map(quote).join(", ")} ON ${relation.sql}
+    `DROP TRIGGER IF EXISTS ${FENCE} ON ${relation.sql}`,
+    `CREATE TRIGGER ${FENCE} BEFORE INSERT OR UPDATE OF ${columns.map(quote).join(", ")} ON ${relation.sql}
      FOR EACH ROW EXECUTE FUNCTION ${functionSql}()`,
   ];
 }
 
 export function dropFence(relation: Relation, { functionSql }: Fence): string[] {
   return [
-    `DROP TRIGGER IF EXISTS ${TRIGGER} ON ${relation.sql}`,
+    `DROP TRIGGER IF EXISTS ${FENCE} ON ${relation.sql}`,
     `DROP FUNCTION IF EXISTS ${functionSql}()`,
   ];
 }

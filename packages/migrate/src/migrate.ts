@@ -115,8 +115,9 @@ async function workPasses(pool: Pool, run: Run): Promise<void> {
   const { rowsTotal, chunksLeft } = await readProgress(pool, run.id, run.table);
   // One connection reads; a small pool has fewer workers rather than a worker that waits for ever.
   const workers = Math.max(1, Math.min(run.options.workers, pool.options.max - 1, chunksLeft));
-  const tools = { size: new BatchSize(run.options.batchRows), vacuum: new Vacuum(run, rowsTotal) };
   const owners = Array.from({ length: workers }, () => randomUUID());
+  const size = new BatchSize(run.options.batchRows);
+  const tools = { owners, size, vacuum: new Vacuum(run, rowsTotal) };
   await reconnecting(
     (noteProgress) =>
       withSessions(pool, workers + 1, async ([first, ...writers]) => {

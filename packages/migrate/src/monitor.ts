@@ -8,6 +8,7 @@ import { Bucket, pause } from "./pace.ts";
 import { refusePoison, type Run } from "./run.ts";
 import type { Turns } from "./turns.ts";
 
+const LEASE = "lease of another process";
 const HEALTH_MS = 1000;
 /** Between looks at the write-ahead log where it is limited: what is written meanwhile goes at full speed. */
 const WAL_MS = 50;
@@ -26,6 +27,7 @@ export class Monitor {
   #walLook: Promise<void> | undefined;
   #isRunning = true;
   #look: Promise<void> | undefined;
+  #leaseSeconds: number | undefined;
 
   constructor(client: Turns<ClientBase>, run: Run) {
     const { maxRowsPerSecond, maxWalBytesPerSecond } = run.options;
@@ -34,6 +36,11 @@ export class Monitor {
     this.#rowRate = maxRowsPerSecond === undefined ? undefined : new Bucket(maxRowsPerSecond);
     this.#walRate =
       maxWalBytesPerSecond === undefined ? undefined : new Bucket(maxWalBytesPerSecond);
+  }
+
+  /** All that is left is on lease of other processes: of live ones, or of one that was killed. undefined: no longer. */
+  waitForLease(seconds: number | undefined): void {
+    this.#leaseSeconds = seconds;
   }
 
   /** Every worker stops before its next batch. */
@@ -78,10 +85,16 @@ export class Monitor {
       readProgress(client, this.#run.id, this.#run.table),
     );
     const { onProgress } = this.#run.options;
-    const told = waitingFor === undefined ? progress : { ...progress, waitingFor };
+    const told = { ...progress, ...this.#wait(waitingFor) };
     onProgress?.(told);
     if (channels.migrate.hasSubscribers) channels.migrate.publish(told);
     return progress;
+  }
+
+  #wait(waitingFor: string | undefined): Pick<Progress, "waitingFor" | "waitingSeconds"> {
+    if (waitingFor !== undefined) return { waitingFor };
+    if (this.#leaseSeconds === undefined) return {};
+    return { waitingFor: LEASE, waitingSeconds: Math.ceil(this.#leaseSeconds) };
   }
 
   async #keepToWal(rate: Bucket): Promise<void> {

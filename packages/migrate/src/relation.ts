@@ -2,6 +2,7 @@
 import { MigrationError } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Target } from "./contract.ts";
+import { addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
 import { quote } from "./table.ts";
 
 export interface Attribute {
@@ -70,15 +71,17 @@ export async function requireRelation(client: ClientBase, target: Target): Promi
   if (relation === undefined) {
     throw new MigrationError(
       "ERR_MIGRATE_TARGET",
-      `Table "${name}" does not exist, or this role may not see it.`,
+      `Table "${name}" does not exist, or this role may not see it. ${await fixOfMissingTable(client, target)}.`,
       { table: target.table },
     );
   }
   const missing = target.columns.find(({ column }) => !relation.attributes.has(column));
   if (missing) {
+    const { model, field, column, cipher } = missing;
     throw new MigrationError(
       "ERR_MIGRATE_TARGET",
-      `Table "${name}" has no column "${missing.column}", which ${missing.model}.${missing.field} names.`,
+      `Table "${name}" has no column "${column}", which ${model}.${field} names; it has ${namesThereAre(relation.attributes.keys())}. ` +
+        `Correct the name there, or: ${addColumn(relation.sql, column, cipher.storage)}.`,
       { table: target.table },
     );
   }

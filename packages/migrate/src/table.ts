@@ -2,6 +2,7 @@
 import { MigrationError, type ColumnCipher, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction, Target } from "./contract.ts";
+import { addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
 
 /** A column that is read and, with `assign`, written. The slots of a row follow each other as `Table.slots` does. */
 export interface Slot {
@@ -82,11 +83,18 @@ export async function describeTable(
   const { schema, table, primaryKey, columns } = target;
   const sql = schema === undefined ? quote(table) : `${quote(schema)}.${quote(table)}`;
   const types = await columnTypes(client, sql);
-  if (types.size === 0) refuse(target, "the table does not exist, or this role may not see it");
+  if (types.size === 0) {
+    const fix = await fixOfMissingTable(client, target);
+    refuse(target, `it does not exist, or this role may not see it. ${fix}`);
+  }
   if (primaryKey.length === 0) {
     refuse(target, "it has no primary key, so that a row could not be found again. Add one");
   }
-  const keyTypes = primaryKey.map((name) => types.get(name) ?? missing(target, name));
+  const lack = (name: string, fix: string): never =>
+    refuse(target, `it has no column "${name}", only ${namesThereAre(types.keys())}. ${fix}`);
+  const keyTypes = primaryKey.map(
+    (name) => types.get(name) ?? lack(name, "Correct the primary key that the model declares"),
+  );
   const leaves = await leavesOf(client, target, sql);
   await refuseAmbiguousKey(client, target, leaves);
   const slots: Slot[] = [];
@@ -95,8 +103,16 @@ export async function describeTable(
     const companion = column.cipher.blindIndex?.column;
     const isWritten = direction === "encrypt" || source === undefined;
     const add = (slot: Slot): number => slots.push(slot) - 1;
-    const stored = (name: string, storage: "text" | "binary"): number =>
-      add(storedSlot(target, name, { types, storage, isWritten, isOnlyRead }));
+    const stored = (name: string, storage: "text" | "binary"): number => {
+      const fix = `Correct the name in ${column.model}.${column.field}, or: ${addColumn(sql, name, storage)}`;
+      const type = types.get(name) ?? lack(name, fix);
+      return add(storedSlot(target, name, { type, storage, isWritten, isOnlyRead }));
+    };
+    const plain = (name: string): number => {
+      const fix = `Correct "${qualifiedName(target, column.column)}" in the option sources`;
+      const type = types.get(name) ?? lack(name, fix);
+      return add(sourceSlot(name, { type, isWritten: direction === "decrypt" }));
+    };
     return {
       column,
       source,
@@ -104,18 +120,13 @@ export async function describeTable(
       arrayOf: arrayOf(types.get(source ?? "")),
       valueAt: stored(column.column, column.cipher.storage),
       tokenAt: companion === undefined ? undefined : stored(companion, "text"),
-      sourceAt:
-        source === undefined
-          ? undefined
-          : add(sourceSlot(target, source, { types, isWritten: direction === "decrypt" })),
+      sourceAt: source === undefined ? undefined : plain(source),
     };
   });
   return { ...target, sql, leaves, keyTypes, slots, migrated };
 }
 
-type Types = ReadonlyMap<string, string>;
-
-async function columnTypes(client: ClientBase, sql: string): Promise<Types> {
+async function columnTypes(client: ClientBase, sql: string): Promise<ReadonlyMap<string, string>> {
   const { rows } = await client.query<{ name: string; type: string }>(
     `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
      WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`,
@@ -188,13 +199,13 @@ function storedSlot(
   target: Target,
   name: string,
   column: {
-    readonly types: Types;
+    readonly type: string;
     readonly storage: "text" | "binary";
     readonly isWritten: boolean;
     readonly isOnlyRead: boolean;
   },
 ): Slot {
-  const type = column.types.get(name) ?? missing(target, name);
+  const { type } = column;
   const parameter = column.storage === "binary" ? "bytea" : "text";
   const isLimited = type.startsWith("character") && parameter === "text";
   if (isLimited && column.isOnlyRead) {
@@ -221,11 +232,9 @@ function arrayOf(type = ""): MigratedColumn["arrayOf"] {
 
 /** Any type is read as its text, as ISO 8601 for times; arrays as JSON. */
 function sourceSlot(
-  target: Target,
   name: string,
-  { types, isWritten }: { readonly types: Types; readonly isWritten: boolean },
+  { type, isWritten }: { readonly type: string; readonly isWritten: boolean },
 ): Slot {
-  const type = types.get(name) ?? missing(target, name);
   const column = `t.${quote(name)}`;
   const isBytes = type === "bytea";
   const parameter = isBytes ? "bytea" : "text";
@@ -261,10 +270,6 @@ function arrayAsJson(
     assign: (value) =>
       `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT (${item})::${element} FROM ${items}(${value}::json) AS item) END`,
   };
-}
-
-function missing(target: Target, column: string): never {
-  refuse(target, `it has no column "${column}"`);
 }
 
 function refuse({ schema, table }: Target, reason: string): never {

@@ -1,6 +1,6 @@
 // One worker: takes chunks; while a batch is written, the next one is read and encrypted.
 import { readBatch, type Worker } from "./batch.ts";
-import { claimChunk, hasUnfinishedChunks, releaseChunk, type Chunk } from "./chunks.ts";
+import { claimChunk, releaseChunk, unfinishedChunks, type Chunk } from "./chunks.ts";
 import { patiently } from "./connections.ts";
 import { pause } from "./pace.ts";
 import { measureLeaf, Stride } from "./stride.ts";
@@ -20,13 +20,16 @@ export async function work(worker: Worker): Promise<void> {
     const claim = { runId, owner, leaseMs: options.leaseMs };
     const chunk = await patiently(() => claimChunk(writer, claim));
     if (chunk === undefined) {
-      if (!(await hasUnfinishedChunks(writer, runId))) return;
+      const left = await unfinishedChunks(writer, { runId, owners: worker.owners });
+      if (left === undefined) return;
+      monitor.waitForLease(left.leaseSeconds);
       worker.noteProgress(); // others work, or their leases run out
       await pause(pollMs, run.signal);
       pollMs = Math.min(POLL_MS, pollMs * 1.5);
       continue;
     }
     pollMs = FIRST_POLL_MS;
+    monitor.waitForLease(undefined);
     await workChunk(worker, chunk);
     await patiently(() => releaseChunk(writer, { runId, number: chunk.number, owner }));
   }

@@ -2,6 +2,7 @@
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction } from "../contract.ts";
+import { addColumn, namesThereAre } from "../missing.ts";
 import type { Attribute, Relation } from "../relation.ts";
 import { quote } from "../table.ts";
 import type { Finding } from "./contract.ts";
@@ -37,13 +38,13 @@ export function shapeFindings(site: ColumnShape): Finding[] {
 }
 
 function missing({ relation, column }: ColumnShape, name: string): Finding {
-  const type = column.cipher.storage === "binary" ? "bytea" : "text";
+  const { model, field, cipher } = column;
   return {
     severity: "refusal",
     kind: "missing",
     column: name,
-    message: `The table has no column ${quote(name)}, which ${column.model}.${column.field} needs.`,
-    fix: `ALTER TABLE ${relation.sql} ADD COLUMN ${quote(name)} ${type}`,
+    message: `The table has no column ${quote(name)}, which ${model}.${field} needs; it has ${namesThereAre(relation.attributes.keys())}.`,
+    fix: `Correct the name in ${model}.${field}, or: ${addColumn(relation.sql, name, cipher.storage)}`,
   };
 }
 

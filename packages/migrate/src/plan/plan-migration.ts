@@ -2,6 +2,7 @@
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { Pool } from "pg";
 import type { Direction } from "../contract.ts";
+import { fixOfMissingTable } from "../missing.ts";
 import { displayName, findRelation, type Relation } from "../relation.ts";
 import { SILENCE } from "../silent-statement.ts";
 import { refuseUnknownColumns } from "../sources.ts";
@@ -18,7 +19,7 @@ import type {
 } from "./contract.ts";
 import { serverFindings } from "./server.ts";
 import { sourceOf, studyValues, type Work } from "./study.ts";
-import { shapeOf, tableFindings } from "./table.ts";
+import { fenceFindings, shapeOf, tableFindings } from "./table.ts";
 import { fromOf } from "./values.ts";
 
 const DEFAULTS = { direction: "encrypt" as Direction, sampleRows: 500, maxSnapshotAgeSeconds: 300 };
@@ -62,9 +63,14 @@ export async function planMigration(
 async function planTable(work: Work): Promise<TablePlan> {
   const { client, target } = work;
   const relation = await findRelation(client, target);
-  if (relation === undefined) return unplanned(work);
+  if (relation === undefined) {
+    return unplanned(work, await fixOfMissingTable(client, target));
+  }
   const shape = await shapeOf(client, relation);
   const findings = await tableFindings(client, { target, relation, shape });
+  if (work.options.direction === "decrypt") {
+    findings.push(...(await fenceFindings(client, relation)));
+  }
   for (const column of target.columns) {
     const source = sourceOf(work, column);
     const site = { relation, column, direction: work.options.direction, source };
@@ -89,7 +95,7 @@ async function planTable(work: Work): Promise<TablePlan> {
   };
 }
 
-function unplanned(work: Work): TablePlan {
+function unplanned(work: Work, fix: string): TablePlan {
   const { target } = work;
   const message = `Table "${displayName(target)}" does not exist, or this role may not see it.`;
   return {
@@ -103,7 +109,7 @@ function unplanned(work: Work): TablePlan {
       columnPlan(work, { column, relation: undefined, survey: undefined }),
     ),
     estimate: undefined,
-    findings: [{ severity: "refusal", kind: "missing", message }],
+    findings: [{ severity: "refusal", kind: "missing", message, fix }],
   };
 }
 

@@ -1,6 +1,7 @@
 // What concerns a table as a whole: its kind and size, its key, who may write it, and what fires on a write.
 import type { ClientBase } from "pg";
 import type { Target } from "../contract.ts";
+import { FENCE } from "../fence.ts";
 import type { Relation } from "../relation.ts";
 import { quote } from "../table.ts";
 import type { Finding, TablePlan } from "./contract.ts";
@@ -156,6 +157,19 @@ async function rowSecurity(client: ClientBase, relation: Relation): Promise<Find
         "Row-level security applies to this role: rows that it hides would silently stay as they are.",
       fix: "Use the table's owner without FORCE ROW LEVEL SECURITY, or a role with BYPASSRLS.",
     },
+  ];
+}
+
+/** Of a finished column: nothing but envelopes may come in. */
+export async function fenceFindings(client: ClientBase, relation: Relation): Promise<Finding[]> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tgenabled IN ('O', 'A')`,
+    [relation.oid, FENCE],
+  );
+  if (rowCount === 0) return [];
+  const message = 'The fence of "fieldseal migrate finalize" refuses plaintext.';
+  return [
+    { severity: "refusal", kind: "trigger", message, fix: "fieldseal migrate finalize --undo" },
   ];
 }
 

@@ -1,0 +1,164 @@
+// What the engine says when something is missing, in the way, or to be waited for: the reason, and what to do.
+import { generateRootKey, Keyring, type MigrationError } from "@fieldseal/crypto";
+import { expect } from "chai";
+import { Pool } from "pg";
+import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
+import {
+  finalizeColumns,
+  migrate,
+  planMigration,
+  verifyColumns,
+  type Finding,
+  type Progress,
+} from "../src/index.ts";
+import { ACCEPT, column } from "./columns.ts";
+
+describe("The messages of the engine", function () {
+  this.timeout(30_000);
+  let database: TestDatabase;
+  let pool: Pool;
+  const keyring = Keyring.fromKey(generateRootKey());
+  const email = column({ table: "people", column: "email", keyring, options: ACCEPT });
+
+  before(async () => {
+    database = await createTestDatabase();
+    pool = new Pool({ connectionString: database.url, max: 4 });
+  });
+  beforeEach(async () => {
+    await database.query("create table people (id bigint primary key, email text, note text)");
+    await database.query("insert into people select i, 'p' || i from generate_series(1, 2000) i");
+  });
+  afterEach(async () => {
+    await database.query("drop schema if exists fieldseal cascade");
+    await database.query("drop schema if exists other cascade");
+    await database.query("drop table people cascade");
+  });
+  after(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  async function refusal(action: Promise<unknown>): Promise<string> {
+    return action.then(
+      () => expect.fail("was accepted"),
+      (error: MigrationError) => error.message,
+    );
+  }
+
+  async function refusals(
+    columns: Parameters<typeof planMigration>[1],
+    options?: Parameters<typeof planMigration>[2],
+  ): Promise<Finding[]> {
+    const { findings, tables } = await planMigration(pool, columns, options);
+    return [...findings, ...tables.flatMap((table) => table.findings)].filter(
+      ({ severity }) => severity === "refusal",
+    );
+  }
+
+  describe("for a column that is missing", () => {
+    const wrong = column({ table: "people", column: "emial", keyring, options: ACCEPT });
+    const there = 'only "id", "email", "note"';
+
+    it("name those that there are, and both fixes", async () => {
+      const fix =
+        'Correct the name in people.emial, or: ALTER TABLE "people" ADD COLUMN "emial" text.';
+      for (const action of [migrate(pool, [wrong]), verifyColumns(pool, [wrong])]) {
+        const message = await refusal(action);
+        expect(message).to.include(`it has no column "emial", ${there}. ${fix}`);
+      }
+      expect(await refusal(finalizeColumns(pool, [wrong]))).to.include(
+        'which people.emial names; it has "id", "email", "note". Correct the name there, or: ALTER',
+      );
+      const [found] = await refusals([wrong]);
+      expect(found!.message).to.include('it has "id", "email", "note"');
+      expect(found!.fix).to.include("Correct the name in people.emial, or: ALTER TABLE");
+    });
+
+    it("say where it is named: as a primary key, or as a source", async () => {
+      const keyed = column({ table: "people", column: "email", keyring, primaryKey: ["uid"] });
+      expect(await refusal(migrate(pool, [keyed]))).to.include(
+        `it has no column "uid", ${there}. Correct the primary key that the model declares.`,
+      );
+      const sources = { "people.email": "gone" };
+      expect(await refusal(migrate(pool, [email], { sources }))).to.include(
+        `it has no column "gone", ${there}. Correct "people.email" in the option sources.`,
+      );
+    });
+
+    it("do not list hundreds", async () => {
+      const names = Array.from({ length: 30 }, (_, i) => `add c${i} int`);
+      await database.query(`alter table people ${names.join(", ")}`);
+      expect(await refusal(migrate(pool, [wrong]))).to.include('"c16" and 13 more. Correct');
+    });
+  });
+
+  it("for a table that is missing name the schema that has it", async () => {
+    const gone = column({ table: "persons", column: "email", keyring, options: ACCEPT });
+    expect(await refusal(migrate(pool, [gone]))).to.include(
+      "Correct the table's name in the model",
+    );
+    await database.query('create schema other; create table other."Persons" (id int)');
+    const fix = 'There is "other"."Persons": correct schema and name in the model';
+    for (const action of [migrate, verifyColumns, finalizeColumns]) {
+      expect(await refusal(action(pool, [gone]))).to.include(fix);
+    }
+    expect(await refusals([gone])).to.have.nested.property("[0].fix", fix);
+  });
+
+  it("for the way back from a finalized column name what takes its guards away", async () => {
+    await migrate(pool, [email]);
+    await finalizeColumns(pool, [email]);
+    const message = await refusal(migrate(pool, [email], { direction: "decrypt" }));
+    expect(message).to.include('"fieldseal migrate finalize --undo"').and.not.include("Drop it");
+    await database.query("alter table people drop constraint people_email_encrypted");
+    expect(await refusals([email], { direction: "decrypt" })).to.deep.equal([
+      {
+        severity: "refusal",
+        kind: "trigger",
+        message: 'The fence of "fieldseal migrate finalize" refuses plaintext.',
+        fix: "fieldseal migrate finalize --undo",
+      },
+    ]);
+    expect(await refusals([email])).to.deep.equal([]);
+  });
+
+  it("after a worker was killed say that its lease is waited for, and how long at most", async () => {
+    const controller = new AbortController();
+    const options = { batchRows: 200, chunks: 4, workers: 1, progressMs: 0 };
+    const { signal } = controller;
+    const onFirst = ({ rowsSeen }: Progress): unknown => rowsSeen > 0 && controller.abort();
+    await migrate(pool, [email], { ...options, signal, onProgress: onFirst });
+    // As a process leaves it that was killed in the middle of the first chunk.
+    await database.query(
+      `update fieldseal.chunk set owner = gen_random_uuid(), lease_until = clock_timestamp() + interval '1.5 s'
+       where number = (select min(number) from fieldseal.chunk where finished_at is null)`,
+    );
+    const told: Progress[] = [];
+    const [report] = await migrate(pool, [email], {
+      ...options,
+      onProgress: (progress) => told.push(progress),
+    });
+    expect(report).to.deep.include({ state: "done" }).and.not.have.property("waitingFor");
+    const waits = told.filter(({ waitingFor }) => waitingFor !== undefined);
+    expect(waits).to.have.length.above(0);
+    for (const { waitingFor, waitingSeconds, chunksLeft } of waits) {
+      expect(waitingFor).to.equal("lease of another process");
+      expect(waitingSeconds).to.be.within(0, 2);
+      expect(chunksLeft).to.equal(1);
+    }
+    expect(told.at(-1)).not.to.have.property("waitingFor");
+  });
+
+  it("do not call it waiting while a worker of the same process is at work", async () => {
+    const told: Progress[] = [];
+    await migrate(pool, [email], {
+      batchRows: 50,
+      chunks: 3,
+      workers: 2,
+      progressMs: 0,
+      maxRowsPerSecond: 4000,
+      onProgress: (progress) => told.push(progress),
+    });
+    expect(told.filter(({ waitingFor }) => waitingFor !== undefined)).to.deep.equal([]);
+  });
+});
