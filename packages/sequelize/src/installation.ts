@@ -16,7 +16,8 @@ export interface Installation {
 }
 
 const installations = new WeakMap<Sequelize, Installation>();
-const ciphers = new WeakMap<ModelClass, Map<string, ColumnCipher<unknown>>>();
+/** By attribute: a model that is initialised again, on another instance perhaps, gets new ones. */
+const ciphers = new WeakMap<Attribute, ColumnCipher<unknown>>();
 
 export function isInstalled(sequelize: Sequelize): boolean {
   return installations.has(sequelize);
@@ -67,12 +68,10 @@ export function cipherOf(attribute: Attribute | undefined): ColumnCipher<unknown
       `${name} cannot be encrypted or decrypted: call fieldseal(sequelize) once, before the first query.`,
     );
   }
-  let ofModel = ciphers.get(model);
-  if (ofModel === undefined) ciphers.set(model, (ofModel = new Map()));
-  let cipher = ofModel.get(attribute.fieldName);
+  let cipher = ciphers.get(attribute);
   if (cipher === undefined) {
     cipher = newCipher(attribute as EncryptedAttribute, installation);
-    ofModel.set(attribute.fieldName, cipher);
+    ciphers.set(attribute, cipher);
   }
   return cipher;
 }

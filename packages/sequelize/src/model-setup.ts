@@ -1,7 +1,7 @@
 // What a model needs once it is defined: shapes that cannot work are refused, defaults stay out of the schema,
 // blind indexes get their column, and instances print without their secrets.
 import { inspect, type InspectOptionsStylized } from "node:util";
-import { DataTypes } from "sequelize";
+import { DataTypes, Utils } from "sequelize";
 import {
   cipherOf,
   encryptedAttributes,
@@ -20,7 +20,8 @@ import {
   type ModelClass,
 } from "./sequelize-internals.ts";
 
-const prepared = new WeakSet<ModelClass>();
+/** By the definitions that they were last initialised with. */
+const prepared = new WeakMap<ModelClass, unknown>();
 /** Companion columns that we added: no part of the model as its author wrote it. */
 const hidden = new WeakSet<Attribute>();
 
@@ -29,10 +30,11 @@ export function isHiddenColumn(attribute: Attribute): boolean {
 }
 
 export function prepareModel(model: ModelClass): void {
-  if (prepared.has(model)) return;
-  prepared.add(model);
+  if (prepared.get(model) === model.rawAttributes) return;
+  if (!prepared.has(model)) onAssociated(model, refuseAssociation);
+  prepared.set(model, model.rawAttributes);
   refuseArrays(model);
-  onAssociated(model, refuseAssociation);
+  ownAttributes(model);
   const attributes = encryptedAttributes(model);
   if (attributes.length === 0) return;
   const indexColumns = new Set<string>();
@@ -42,10 +44,28 @@ export function prepareModel(model: ModelClass): void {
     addIndexColumn(attribute, indexColumns);
   }
   refuseSwappedNames(model, attributes);
-  keepJsonAttributes(model, attributes);
+  if (!hooked.has(model)) {
+    hooked.add(model);
+    keepJsonAttributes(model);
+    printRedacted(model);
+    redactedErrorsOf(model);
+  }
   model.refreshAttributes();
-  printRedacted(model);
-  redactedErrorsOf(model);
+}
+
+/** Models whose methods are wrapped: once, whatever they are initialised with later. */
+const hooked = new WeakSet<ModelClass>();
+
+/**
+ * Sequelize keeps the objects that attributes are declared by and notes the model in them. Declared once for several
+ * models, their columns would all be bound to the table of the last.
+ */
+function ownAttributes(model: ModelClass): void {
+  for (const attribute of encryptedAttributes(model)) {
+    const own = { ...attribute, Model: model };
+    model.rawAttributes[attribute.fieldName] = own;
+    model.fieldRawAttributesMap[attribute.field] = own;
+  }
 }
 
 function refuseArrays(model: ModelClass): void {
@@ -111,6 +131,12 @@ function keepDefaultOutOfSchema(attribute: EncryptedAttribute): void {
   const { defaultValue } = attribute;
   if (defaultValue === undefined || defaultValue === null || typeof defaultValue === "function")
     return;
+  if (defaultValue instanceof Utils.SequelizeMethod) {
+    unsupported(
+      attribute,
+      "has an SQL expression for its default, whose value the database computes and could not encrypt. Give it a function",
+    );
+  }
   attribute.defaultValue = () => structuredClone(defaultValue);
 }
 
@@ -169,29 +195,28 @@ function refuseSwappedNames(model: ModelClass, attributes: readonly EncryptedAtt
 }
 
 /** `set("box.label", …)` works on attributes that Sequelize knows as JSON; ours does not extend its JSON type. */
-function keepJsonAttributes(model: ModelClass, attributes: readonly EncryptedAttribute[]): void {
-  const names = attributes
-    .filter(({ type }) => type.codec.content === "json")
-    .map(({ fieldName }) => fieldName);
-  if (names.length === 0) return;
+function keepJsonAttributes(model: ModelClass): void {
   const refresh = model.refreshAttributes;
   // Associations refresh the attributes again.
   model.refreshAttributes = function refreshAttributes(this: ModelClass): void {
     refresh.call(this);
-    for (const name of names) this._jsonAttributes.add(name);
-    this._hasJsonAttributes = true;
+    for (const { type, fieldName } of encryptedAttributes(this)) {
+      if (type.codec.content !== "json") continue;
+      this._jsonAttributes.add(fieldName);
+      this._hasJsonAttributes = true;
+    }
   };
 }
 
 function printRedacted(model: ModelClass): void {
-  const names = new Set(encryptedAttributes(model).map(({ fieldName }) => fieldName));
   const show = function show(
     this: { readonly dataValues: Record<string, unknown> },
     depth: number,
     options: InspectOptionsStylized,
   ): string {
     const values = Object.entries(this.dataValues).map(([name, value]) => {
-      const isSecret = names.has(name) && value !== null && value !== undefined;
+      const isSecret =
+        isEncrypted(model.rawAttributes[name]) && value !== null && value !== undefined;
       return [name, isSecret ? ENCRYPTED : value] as const;
     });
     const nested = { ...options, depth: depth - 1 };

@@ -1,7 +1,7 @@
 import { configure, ConfigError, generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
-import { DataTypes, Sequelize } from "sequelize";
-import { EncryptedType, fieldseal, fieldsealEverywhere } from "../src/index.ts";
+import { DataTypes, literal, Sequelize } from "sequelize";
+import { EncryptedJSONType, EncryptedType, fieldseal, fieldsealEverywhere } from "../src/index.ts";
 import { connect, openDatabase, type Opened } from "./database.ts";
 
 const newKeyring = (): Keyring => Keyring.fromKey(generateRootKey());
@@ -141,6 +141,10 @@ describe("fieldseal()", () => {
     "UNIQUE on random ciphertext": [
       { a: { type: EncryptedType, unique: true } },
       "Declare it deterministic",
+    ],
+    "a default that the database computes": [
+      { a: { type: EncryptedJSONType, defaultValue: literal("'{}'") } },
+      "SQL expression for its default",
     ],
     "names that are swapped": [
       { a: { type: EncryptedType, field: "b" }, b: { type: DataTypes.TEXT, field: "a" } },

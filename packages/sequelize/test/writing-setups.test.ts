@@ -2,8 +2,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
-import { DataTypes, Sequelize } from "sequelize";
-import { fieldseal, EncryptedJSONType, EncryptedType } from "../src/index.ts";
+import { DataTypes, Model, Sequelize } from "sequelize";
+import { encryptedColumns, EncryptedJSONType, EncryptedType, fieldseal } from "../src/index.ts";
 import { connect, openDatabase } from "./database.ts";
 
 describe("Sequelize with encrypted columns", () => {
@@ -101,6 +101,63 @@ describe("Sequelize with encrypted columns", () => {
     expect(await Item.findOne().catch((error: { code: string }) => error.code)).to.equal(
       "ERR_DECRYPT_FAILED",
     );
+    await opened.close();
+  });
+
+  it("binds values to their own table where models share the objects that declare attributes", async function () {
+    this.timeout(60_000);
+    const opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    const base = { note: { type: EncryptedType({ blindIndex: { column: "note_index" } }) } };
+    const First = opened.sequelize.define("First", { ...base }, { tableName: "firsts" });
+    const Second = opened.sequelize.define("Second", { ...base }, { tableName: "seconds" });
+    expect(encryptedColumns(opened.sequelize).map(({ cipher }) => cipher.context)).to.deep.equal([
+      { table: "firsts", column: "note" },
+      { table: "seconds", column: "note" },
+    ]);
+    for (const model of [First, Second]) {
+      await model.sync();
+      await model.create({ note: model.name });
+      expect((await model.findOne({ where: { note: model.name } }))?.get("note")).to.equal(
+        model.name,
+      );
+    }
+    await opened.close();
+  });
+
+  it("uses the keyring of the instance that a model is initialised on last", async function () {
+    this.timeout(60_000);
+    const opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    const keyring = Keyring.fromKey(generateRootKey());
+    const other = fieldseal(connect(opened.database), { keyring });
+    class Item extends Model {}
+    const initialise = (sequelize: Sequelize, attributes: object = {}) =>
+      Item.init(
+        {
+          note: {
+            type: EncryptedType({ blindIndex: { column: "note_index" } }),
+            defaultValue: "none",
+          },
+          ...attributes,
+        } as never,
+        { sequelize, tableName: "items" },
+      );
+    initialise(opened.sequelize);
+    await Item.sync();
+    await Item.create({ note: "first" } as never);
+    initialise(other);
+    await Item.sync({ force: true });
+    await Item.create();
+    const [row] = await opened.database.query<{ note: string; note_index: string }>(
+      "SELECT * FROM items",
+    );
+    expect(Buffer.from(row!.note, "base64").toString("hex", 4, 8)).to.equal(keyring.primary.id);
+    expect(row!.note_index).to.match(/^[\da-f]{64}$/);
+    expect((await Item.findOne({ where: { note: "none" } }))?.get()).to.not.have.property(
+      "note_index",
+    );
+    const unique = { code: { type: EncryptedType(), unique: true } };
+    expect(() => initialise(other, unique)).to.throw("Declare it deterministic");
+    await other.close();
     await opened.close();
   });
 
