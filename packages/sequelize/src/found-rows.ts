@@ -24,7 +24,7 @@ function* expectedIn(
 ): Generator<ExpectedValues> {
   yield* expectedBy(node.where, model, prefix);
   for (const include of node.include ?? []) {
-    if (include.required === true && include.separate !== true)
+    if (include.required === true && include.separate !== true && include.or !== true)
       yield* expectedIn(include, include.model, `${prefix}${include.as}.`);
   }
 }

@@ -37,7 +37,8 @@ export interface Comparison {
 /**
  * "It has one of the tokens, and it is one of the rows that really hold one of the values". "… or has no token" makes the
  * whole unknown where it would be false, so that NOT leaves rows without a value out, as in SQL. A row can change between
- * reading and changing it: then its token does, and what is stored always, which UPDATE and DELETE compare too.
+ * reading and changing it: then its token does, and what is stored always, which UPDATE and DELETE compare too. Of a row
+ * with the token that is not as it was read nobody knows whether it fits, and so not whether it fits NOT either.
  */
 export async function rowsHolding(
   comparison: Comparison,
@@ -47,22 +48,29 @@ export async function rowsHolding(
   if (values.includes(null))
     refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
   const tokens = values.flatMap((value) => cipherOf(attribute).indexTokens(value));
-  const rows = await readRows(comparison, values, tokens);
+  const candidates = await readCandidates(comparison, tokens);
+  const rows = holdingOneOf(candidates, attribute, values);
   const index = keyFor(attribute, key) as string;
   const isOneOf = primaryKeyIn(Object.values(modelOf(comparison).primaryKeys), rows, key);
-  const isAsRead = {
-    [keyOf(attribute.field, key)]: {
-      [Op.in]: rows.map((row) => new Sealed(row[STORED] as Stored)),
-    },
-  };
+  const stored = keyOf(attribute.field, key);
+  const isAsRead = { [stored]: { [Op.in]: sealed(rows) } };
   const isFound =
     scope.isChange && rows.length > 0 ? [{ [Op.and]: [{ [Op.or]: isOneOf }, isAsRead] }] : isOneOf;
+  const isUnknown = scope.isChange
+    ? [{ [Op.and]: [{ [stored]: { [Op.notIn]: sealed(candidates) } }, new Utils.Literal("NULL")] }]
+    : [];
   return {
     [Op.and]: [
       { [index]: { [Op.in]: tokens } },
-      { [Op.or]: [...isFound, { [index]: { [Op.is]: null } }] },
+      { [Op.or]: [...isFound, { [index]: { [Op.is]: null } }, ...isUnknown] },
     ],
   };
+}
+
+function sealed(rows: readonly Row[]): Sealed[] {
+  return rows.flatMap(({ [STORED]: stored }) =>
+    stored === null ? [] : [new Sealed(stored as Stored)],
+  );
 }
 
 type Row = Record<string, unknown>;
@@ -76,12 +84,11 @@ function storedForm({ Model: model, field }: EncryptedAttribute): [object, strin
   return [new Utils.Literal(`${quote(model.name)}.${quote(field)}`), STORED];
 }
 
-/** The rows behind the tokens that hold one of the values: their primary keys, by attribute. */
-async function readRows(
+/** The rows behind the tokens, with their primary keys and the value, by attribute. */
+async function readCandidates(
   comparison: Comparison,
-  values: readonly unknown[],
   tokens: readonly string[],
-): Promise<Row[]> {
+): Promise<readonly Row[]> {
   const { attribute, scope } = comparison;
   const model = modelOf(comparison);
   const primaryKeys = Object.keys(model.primaryKeys);
@@ -112,6 +119,15 @@ async function readRows(
       `has a blindIndex so short that more than ${MAX_INDEX_CANDIDATES} rows share a token; use more bits`,
     );
   }
+  return candidates;
+}
+
+function holdingOneOf(
+  candidates: readonly Row[],
+  attribute: EncryptedAttribute,
+  values: readonly unknown[],
+): Row[] {
+  const cipher = cipherOf(attribute);
   const wanted = new Set(values.map((value) => cipher.indexForm(value)));
   return candidates.filter((row) => {
     const value = row[attribute.fieldName];

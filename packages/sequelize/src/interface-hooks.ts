@@ -37,8 +37,9 @@ function hookSelects(sequelize: Sequelize): void {
   };
 
   queryInterface.select = async (model, table, options) => {
-    const resolved = await prepare(table, options, model ?? undefined);
-    return select(model, table, model ? expectValues(resolved, model) : resolved);
+    // Before the conditions on short indexes are resolved: a row can change between that and the statement.
+    const expecting = model ? expectValues(options, model) : options;
+    return select(model, table, await prepare(table, expecting, model ?? undefined));
   };
   queryInterface.rawSelect = async (table, options, selector, model) =>
     rawSelect(table, await prepare(table, options, model), selector, model);

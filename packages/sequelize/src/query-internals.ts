@@ -26,6 +26,8 @@ export interface IncludeNode extends SelectNode {
   /** Whether it is read by a statement of its own. */
   readonly separate?: boolean;
   readonly required?: boolean;
+  /** Whether rows are joined that fulfil the condition *or* are associated. */
+  readonly or?: boolean;
   readonly through?: { readonly model: ModelClass; where?: unknown };
   on?: unknown;
 }
@@ -71,6 +73,7 @@ export interface WriteOptions {
   [WRITTEN]?: OutOfSight<WrittenColumns>;
   model?: ModelClass;
   updateOnDuplicate?: string[];
+  conflictWhere?: unknown;
 }
 
 export interface WhereOptions {

@@ -168,6 +168,49 @@ describe("a short blind index", () => {
     }
   });
 
+  it("leaves a row alone that comes to hold what NOT excludes, or holds it encrypted anew", async () => {
+    const Racer = opened.sequelize.define(
+      "NotRacer",
+      { email, n: DataTypes.INTEGER },
+      { timestamps: false },
+    );
+    await Racer.sync();
+    const [kept, neighbour] = neighbours(Racer);
+    const queryInterface = queryInterfaceOf(opened.sequelize);
+    const { select } = queryInterface;
+    const conditions = [{ email: { [Op.ne]: kept } }, { [Op.not]: { email: kept } }];
+    for (const where of conditions) {
+      for (const first of [kept, neighbour]) {
+        await Racer.destroy({ truncate: true });
+        await Racer.bulkCreate([{ email: first, n: 0 }, { email: "other@example.org" }, {}]);
+        queryInterface.select = async (...parameters) => {
+          const rows = await select.apply(queryInterface, parameters);
+          queryInterface.select = select;
+          await Racer.update({ email: kept }, { where: { n: 0 } });
+          return rows;
+        };
+        expect(await Racer.destroy({ where: where as never }), first).to.equal(1);
+        const rows = await Racer.findAll({ raw: true, attributes: ["email"], order: ["n"] });
+        expect(rows).to.deep.equal([{ email: kept }, { email: null }]);
+      }
+    }
+  });
+
+  it("does not find a row that changes between its reading and the search", async () => {
+    const Racer = opened.sequelize.define("FoundRacer", { email }, { timestamps: false });
+    await Racer.sync();
+    const [before, after] = neighbours(Racer);
+    await Racer.create({ email: before });
+    let statements = 0;
+    opened.sequelize.addHook("beforeQuery", "change", async () => {
+      if (++statements !== 2) return;
+      opened.sequelize.removeHook("beforeQuery", "change");
+      await Racer.update({ email: after }, { where: {} });
+    });
+    expect(await Racer.findAll({ where: { email: before } })).to.deep.equal([]);
+    expect(await Racer.findAll({ where: { email: after } })).to.have.length(1);
+  });
+
   it("is read where the search path leads", async () => {
     const sequelize = connect(opened.database, [], { dialectOptions: { prependSearchPath: true } });
     fieldseal(sequelize, { keyring });

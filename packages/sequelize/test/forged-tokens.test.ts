@@ -79,6 +79,12 @@ describe("a row with a forged token", () => {
         expect(
           await User.findAll({ where: { [Op.or]: [where, { id: 2 }] } as never }),
         ).to.have.length(2);
+        const either = {
+          association: "user",
+          where: { email: "nobody@example.org" },
+          or: true,
+        };
+        expect(await Note.findAll({ include: [either] })).to.have.length(2);
         const [row] = await opened.sequelize.query('SELECT count(*)::int AS n FROM "Users"', {
           type: QueryTypes.SELECT,
         });
