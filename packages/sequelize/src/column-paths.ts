@@ -100,8 +100,8 @@ export function attributeInPart(
 ): EncryptedAttribute | undefined {
   if (!(part instanceof Utils.Literal)) return attributeInExpression(part, model);
   const sql = String((part as unknown as { readonly val: unknown }).val);
-  const words = new Set(sql.split(/[^\p{L}\p{N}_$]+/u));
-  return encryptedAttributes(model).find(({ field }) => words.has(field));
+  const words = new Set(sql.toLowerCase().split(/[^\p{L}\p{N}_$]+/u));
+  return encryptedAttributes(model).find(({ field }) => words.has(field.toLowerCase()));
 }
 
 /** `json("box.label")`, `json({ box: { label: … } })` */

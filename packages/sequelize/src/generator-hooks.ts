@@ -128,10 +128,18 @@ export function hookWrites(sequelize: Sequelize): void {
     const { updateOnDuplicate } = options;
     if (updateOnDuplicate) options.updateOnDuplicate = withIndexColumns(updateOnDuplicate, columns);
   };
+  /** Sequelize judges the condition by the options' model, of which queryInterface has none. */
+  const compareConflicts = (table: Table, options: WriteOptions): void => {
+    const { conflictWhere } = options;
+    const model = modelOfTable(sequelize, table);
+    if (!conflictWhere || options.model || !model) return;
+    options.conflictWhere = sequelize.literal(generator.whereItemsQuery(conflictWhere, { model }));
+  };
 
   generator.insertQuery = (table, values, given, options) => {
     const columns = columnsOf(table, options, given);
     withIndexes(options, columns);
+    compareConflicts(table, options);
     return insertQuery(table, sealRows([values], columns, options)[0] as Values, given, options);
   };
   generator.updateQuery = (table, values, where, options, given) => {
@@ -142,6 +150,7 @@ export function hookWrites(sequelize: Sequelize): void {
   generator.bulkInsertQuery = (table, rows, options, given) => {
     const columns = columnsOf(table, options, given);
     withIndexes(options, columns);
+    compareConflicts(table, options);
     return bulkInsertQuery(table, sealRows(rows, columns, options), options, given);
   };
 }

@@ -166,11 +166,17 @@ export async function runReturning(query: Query, run: () => Promise<unknown>): P
   const before = { ...values };
   const result = await run();
   // The instance got columns by name; those of a later instance (upsert) are the same object.
-  for (const { fieldName } of attributes) {
-    if (values[fieldName] === before[fieldName]) continue;
-    const returned: Row = { [fieldName]: values[fieldName] };
-    openReturned(query, [returned], attributes);
-    values[fieldName] = returned[fieldName];
+  const returned = attributes.filter(({ fieldName }) => values[fieldName] !== before[fieldName]);
+  try {
+    for (const { fieldName } of returned) {
+      const row: Row = { [fieldName]: values[fieldName] };
+      openReturned(query, [row], attributes);
+      values[fieldName] = row[fieldName];
+    }
+  } catch (error) {
+    // Nothing that did not open stays in the instance, as if it were the value.
+    for (const { fieldName } of returned) values[fieldName] = before[fieldName];
+    throw error;
   }
   for (const attribute of Object.values(model?.rawAttributes ?? {})) {
     if (isHiddenColumn(attribute)) delete values[attribute.fieldName];

@@ -114,9 +114,10 @@ function hide(owner: object, name: string): void {
     });
 }
 
-/** save() and bulkCreate() make errors of their own, which pass no hook. */
+/** save() and bulkCreate() make errors of their own, which pass no hook; with `hooks: false` validation passes none either. */
 export function redactedErrorsOf(model: ModelClass): void {
   wrapAsync(model.prototype as unknown as Record<string, AsyncMethod>, "save", model);
+  wrapAsync(model.prototype as unknown as Record<string, AsyncMethod>, "validate", model);
   wrapAsync(model as unknown as Record<string, AsyncMethod>, "bulkCreate", model);
   wrapAsync(model as unknown as Record<string, AsyncMethod>, "findOrCreate", model);
 }

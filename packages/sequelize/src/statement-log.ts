@@ -10,9 +10,22 @@ interface Logged {
   readonly include?: unknown;
 }
 
-/** Entries that hold values as they were asked for. findOrCreate gives its own to the transaction that it starts. */
-const WITH_VALUES = ["where", "having", "defaults", "include", "conflictWhere", "transaction"];
-const OF_ANY_MODEL = ["transaction"];
+/**
+ * Entries that hold values as they were asked for. findOrCreate gives its own to the transaction that it starts; instances
+ * hold those that they include, and give all of them to JSON.
+ */
+const OF_ANY_MODEL = ["transaction", "instance", "parentRecord"];
+const WITH_VALUES = [
+  ...OF_ANY_MODEL,
+  "where",
+  "having",
+  "defaults",
+  "conflictWhere",
+  "include",
+  "includeMap",
+  "through",
+  "groupedLimit",
+];
 
 /** Such entries stay readable for code that knows them, and out of inspection, JSON and copies. */
 export function hookLog(sequelize: Sequelize): void {

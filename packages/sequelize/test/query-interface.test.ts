@@ -134,6 +134,15 @@ describe("queryInterface on the table of a model", () => {
       "ERR_QUERY_UNSUPPORTED",
       () => internal.select(null, "users", { where: { email_address: { [Op.like]: SECRET } } }),
     ],
+    "an insert whose conflict is told by value": [
+      "ERR_QUERY_UNSUPPORTED",
+      () =>
+        queryInterface.bulkInsert("users", [{ name: "x", ...now }], {
+          updateOnDuplicate: ["name"],
+          upsertKeys: ["id"],
+          conflictWhere: { email_address: { [Op.like]: SECRET } },
+        } as never),
+    ],
     "a partial index by value": [
       "ERR_CONFIG_UNSUPPORTED",
       () =>

@@ -182,6 +182,8 @@ describe("what Sequelize cannot do on ciphertext", () => {
       models.Post.findAll({ include: [{ ...tags, through: { where: { note: SECRET } } }] }),
     "a scope": () =>
       class extends models.User {}.scope({ where: { email: SECRET } } as never).findAll(),
+    "a comparison in SQL, in capitals": () =>
+      models.User.findAll({ where: where(literal("EMAIL_ADDRESS"), SECRET) as never }),
     "UPDATE by it": () =>
       models.User.update({ name: "x" }, { where: { email: { [Op.like]: SECRET } } }),
     "DELETE by it": () => models.User.destroy({ where: { email: { [Op.startsWith]: SECRET } } }),

@@ -75,6 +75,21 @@ for (const flavour of ["encrypted", "plain"] as Flavour[]) {
       expect(user.profile).to.deep.equal(ADA.profile);
     });
 
+    if (isEncrypted) {
+      it("save({ returning: true }) keeps what does not open out of the instance", async () => {
+        const user = await models.User.create(ADA);
+        await opened.database.query("UPDATE users SET profile_data = 'garbage' WHERE id = $1", [
+          user.id,
+        ]);
+        user.email = "new@example.org";
+        const error = await user.save({ returning: true }).catch((thrown: unknown) => thrown);
+        expect(error).to.have.property("code", "ERR_DECRYPT_FAILED");
+        expect(user.email).to.equal("new@example.org");
+        expect(user.profile).to.deep.equal(ADA.profile);
+        await user.destroy({ force: true });
+      });
+    }
+
     it("JSON: in place with changed(), by path, and as a whole", async () => {
       const user = await models.User.create(ADA);
       user.profile!.city = "Paris";
