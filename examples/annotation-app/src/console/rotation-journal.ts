@@ -6,12 +6,19 @@ export interface SavedRotation {
   readonly state: RotationState["state"];
   readonly failures: number;
   readonly doneTables: readonly string[];
+  /** Rows and files of the last run that has ended or stopped; 0 where none was counted. */
+  readonly total: number;
+  /** How long it has worked, without its pauses. */
+  readonly workedMs: number;
 }
 
 interface Row {
   readonly state: RotationState["state"];
   readonly failures: number;
   readonly done_tables: readonly string[];
+  readonly total: number;
+  /** `pg` gives a bigint as text. */
+  readonly worked_ms: string;
 }
 
 export class RotationJournal {
@@ -24,14 +31,19 @@ export class RotationJournal {
   async read(): Promise<SavedRotation | undefined> {
     const { rows } = await this.#pool.query<Row>("SELECT * FROM rotation");
     const [row] = rows;
-    return row && { state: row.state, failures: row.failures, doneTables: row.done_tables };
+    if (!row) return undefined;
+    const { state, failures, done_tables: doneTables, total, worked_ms: workedMs } = row;
+    return { state, failures, doneTables, total, workedMs: Number(workedMs) };
   }
 
-  async write({ state, failures, doneTables }: SavedRotation): Promise<void> {
+  async write(saved: SavedRotation): Promise<void> {
+    const { state, failures, doneTables, total, workedMs } = saved;
     await this.#pool.query(
-      `INSERT INTO rotation (id, state, failures, done_tables) VALUES (1, $1, $2, $3)
-       ON CONFLICT (id) DO UPDATE SET state = $1, failures = $2, done_tables = $3`,
-      [state, failures, doneTables],
+      `INSERT INTO rotation (id, state, failures, done_tables, total, worked_ms)
+       VALUES (1, $1, $2, $3, $4, $5)
+       ON CONFLICT (id) DO UPDATE
+       SET state = $1, failures = $2, done_tables = $3, total = $4, worked_ms = $5`,
+      [state, failures, doneTables, total, Math.round(workedMs)],
     );
   }
 }

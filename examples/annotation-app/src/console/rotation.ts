@@ -6,7 +6,7 @@ import type { RotationState } from "../../web/src/data/contract.ts";
 import type { Database } from "../database/database.ts";
 import { Problem } from "../http/problem.ts";
 import { Pace } from "./pace.ts";
-import { RotationJournal } from "./rotation-journal.ts";
+import { RotationJournal, type SavedRotation } from "./rotation-journal.ts";
 import { readTargets, rowsOf, type TableTarget, type Targets } from "./rotation-targets.ts";
 
 export interface RotationOptions {
@@ -22,6 +22,7 @@ const IDLE: RotationState = {
   total: 0,
   rowsPerSecond: 0,
   etaSeconds: null,
+  workedSeconds: 0,
   failures: 0,
   step: "",
 };
@@ -68,8 +69,9 @@ export class Rotation {
     if (!saved) return;
     const { state, failures, doneTables } = saved;
     this.#doneTables.push(...doneTables);
-    const { done, total } = await this.#measure();
-    this.#set({ ...IDLE, state, failures, total, done: state === "done" ? total : done }, true);
+    const workedSeconds = saved.workedMs / 1000;
+    const { done, total } = await this.#restored(saved);
+    this.#set({ ...IDLE, state, failures, total, done, workedSeconds }, true);
     if (state === "running") this.#begin();
   }
 
@@ -131,7 +133,7 @@ export class Rotation {
   async #run(signal: AbortSignal): Promise<void> {
     const { targets, done, total } = await this.#measure();
     this.#set({ ...this.#state, done, total }, true);
-    const pace = new Pace(done);
+    const pace = new Pace(done, this.#state.workedSeconds);
     const tell = (at: number, step: string): void => {
       this.#set({ ...this.#state, ...pace.at(Math.min(at, total), total), step });
     };
@@ -185,6 +187,11 @@ export class Rotation {
     }
   }
 
+  /** What has ended is as it was then, whatever was added or removed since. */
+  async #restored({ state, total }: SavedRotation): Promise<{ done: number; total: number }> {
+    return state === "done" ? { done: total, total } : this.#measure();
+  }
+
   async #measure(): Promise<{ targets: Targets; done: number; total: number }> {
     const targets = await readTargets(this.#options.database, this.#options.storage);
     const done = rowsOf(targets.tables.filter(({ table }) => this.#doneTables.includes(table)));
@@ -211,8 +218,9 @@ export class Rotation {
   }
 
   #save(state: RotationState["state"]): Promise<void> {
-    const { failures } = this.#state;
-    return this.#journal.write({ state, failures, doneTables: this.#doneTables });
+    const { failures, total, workedSeconds } = this.#state;
+    const workedMs = workedSeconds * 1000;
+    return this.#journal.write({ state, failures, doneTables: this.#doneTables, total, workedMs });
   }
 
   #set(state: RotationState, isNews = false): void {

@@ -118,6 +118,13 @@ const STEPS: readonly { readonly name: string; readonly sql: string }[] = [
         done_tables text[] NOT NULL
       );`,
   },
+  {
+    name: "0005-rotation-figures",
+    sql: `
+      ALTER TABLE rotation
+        ADD COLUMN total integer NOT NULL DEFAULT 0,
+        ADD COLUMN worked_ms bigint NOT NULL DEFAULT 0;`,
+  },
 ];
 
 /** Brings the database to the newest entry. @returns the names of the entries that were new to it */

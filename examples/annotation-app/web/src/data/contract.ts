@@ -182,6 +182,8 @@ export interface RotationState {
   readonly total: number;
   readonly rowsPerSecond: number;
   readonly etaSeconds: number | null;
+  /** How long it has worked, without its pauses. */
+  readonly workedSeconds: number;
   readonly failures: number;
   readonly step: string;
 }

@@ -2,7 +2,8 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ApiError, api } from "../data/api.ts";
 import type { KeyInfo } from "../data/contract.ts";
-import { count, percent } from "../data/format.ts";
+import { counted, percent } from "../data/format.ts";
+import { oldUseOf } from "../data/rotation-figures.ts";
 import { notify } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { Icon } from "../ui/icon.tsx";
@@ -40,17 +41,12 @@ export function KeysScreen({ canEdit }: { readonly canEdit: boolean }): JSX.Elem
       <RotationPanel
         canEdit={canEdit}
         isHeld={adding.isBusy}
-        isNeeded={keys.value !== null && hasOldUse(keys.value)}
+        oldUse={keys.isLoading || keys.error ? null : oldUseOf(keys.value)}
         onProgress={keys.reload}
       />
       <RotationSteps />
     </div>
   );
-}
-
-/** Something is stored under another key than the primary. */
-function hasOldUse(keys: readonly KeyInfo[]): boolean {
-  return keys.some(({ status, values, objects }) => status !== "primary" && values + objects > 0);
 }
 
 const STEPS = [
@@ -151,7 +147,7 @@ function KeyUse({ info, total }: Pick<KeyRowProps, "info" | "total">): JSX.Eleme
     <div class="key-use">
       <progress value={share} aria-label="Share of what is stored" />
       <span>
-        {count(info.values)} values · {count(info.objects)} files
+        {counted(info.values, "value")} · {counted(info.objects, "file")}
       </span>
       <span class="faint">{percent(share)}</span>
     </div>

@@ -3,7 +3,8 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api } from "../data/api.ts";
 import type { RotationState } from "../data/contract.ts";
-import { count, duration, percent } from "../data/format.ts";
+import { percent } from "../data/format.ts";
+import { figuresOf, type KeyUse, sentenceOf } from "../data/rotation-figures.ts";
 import { followRotation } from "../data/rotation-stream.ts";
 import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
@@ -14,27 +15,35 @@ interface RotationPanelProps {
   readonly canEdit: boolean;
   /** A key is on its way, and the server would refuse to start. */
   readonly isHeld: boolean;
-  /** Something is still under an older key. */
-  readonly isNeeded: boolean;
+  /** What is under older keys; null while that is not known. */
+  readonly oldUse: KeyUse | null;
   /** The counts per key have changed. */
   readonly onProgress: () => void;
 }
 
-const LOOK: Readonly<
-  Record<RotationState["state"], { readonly sentence: string; readonly icon: IconName }>
-> = {
+interface Look {
+  readonly sentence: string;
+  readonly icon: IconName;
+}
+
+const LOOK: Readonly<Record<RotationState["state"], Look>> = {
   idle: { sentence: "Nothing is running", icon: "swap" },
   running: { sentence: "Re-encrypting under the primary key", icon: "swap" },
   paused: { sentence: "Paused", icon: "pause" },
-  done: { sentence: "Everything is under the primary key", icon: "check" },
+  done: { sentence: "Finished", icon: "check" },
   failed: { sentence: "Stopped by a failure", icon: "alert" },
 };
 
+/** It had finished, and then another key was added. */
+const OUTDATED: Look = { sentence: "The last run is over", icon: "swap" };
+
 export function RotationPanel(props: RotationPanelProps): JSX.Element {
-  const { canEdit, isHeld, isNeeded, onProgress } = props;
+  const { canEdit, isHeld, oldUse, onProgress } = props;
   const { rotation, isConnected, show } = useRotation(onProgress);
   const action = useAction();
   const state = rotation?.state ?? "idle";
+  const isNeeded = oldUse !== null && oldUse.values + oldUse.objects > 0;
+  const look = state === "done" && isNeeded ? OUTDATED : LOOK[state];
   return (
     <section class={`rotation is-${state}`} aria-label="Re-encryption" data-testid="rotation">
       <header>
@@ -56,10 +65,11 @@ export function RotationPanel(props: RotationPanelProps): JSX.Element {
       </header>
       <div class="rotation-line">
         <span class={`rotation-state is-${state}`}>
-          <Icon name={LOOK[state].icon} />
-          {LOOK[state].sentence}
+          <Icon name={look.icon} />
+          {look.sentence}
         </span>
         {rotation && rotation.step !== "" && <code>{rotation.step}</code>}
+        {state !== "running" && oldUse && <span>{sentenceOf(oldUse)}</span>}
         {!isConnected && (
           <span class="save-badge is-offline">
             <Icon name="offline" /> Live progress is away – reconnecting
@@ -142,12 +152,6 @@ function RotationFigures({ rotation }: { readonly rotation: RotationState | null
   const done = rotation?.done ?? 0;
   const total = rotation?.total ?? 0;
   const share = total === 0 ? 0 : done / total;
-  const figures = [
-    ["Done", total > 0 ? `${count(done)} of ${count(total)}` : "–"],
-    ["Speed", total > 0 ? `${count(Math.round(rotation?.rowsPerSecond ?? 0))} rows/s` : "–"],
-    ["Remaining", typeof rotation?.etaSeconds === "number" ? duration(rotation.etaSeconds) : "–"],
-    ["Failures", count(rotation?.failures ?? 0)],
-  ] as const;
   return (
     <>
       <div class="rotation-bar">
@@ -155,7 +159,7 @@ function RotationFigures({ rotation }: { readonly rotation: RotationState | null
         <span class="rotation-percent">{percent(share)}</span>
       </div>
       <dl class="figures">
-        {figures.map(([name, value]) => (
+        {figuresOf(rotation).map(([name, value]) => (
           <div
             key={name}
             class={name === "Failures" && (rotation?.failures ?? 0) > 0 ? "is-problem" : undefined}

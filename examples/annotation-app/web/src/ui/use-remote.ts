@@ -41,7 +41,11 @@ export function useRemote<T>(key: string, load: () => Promise<T>): Remote<T> {
     };
     // `load` is made anew by each rendering; the key says when it means something else.
   }, [key, round]);
-  const reload = useCallback(() => setRound((value) => value + 1), []);
+  const reload = useCallback(() => {
+    // At once, so that nobody takes what is there for the new value until the effect above has run.
+    setState((before) => ({ ...before, isLoading: true }));
+    setRound((value) => value + 1);
+  }, []);
   const replace = useCallback((value: T) => {
     replaced.current += 1;
     setState({ value, error: null, isLoading: false });
