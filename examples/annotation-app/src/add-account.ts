@@ -4,8 +4,6 @@ import { text } from "node:stream/consumers";
 import { ConfigurationError, readConfiguration } from "./config/configuration.ts";
 import { EnvFile } from "./config/env-file.ts";
 import { KeyStore } from "./config/key-store.ts";
-import { openDatabase } from "./database/database.ts";
-import { putAccount } from "./http/accounts.ts";
 import { explainFailure } from "./start-failure.ts";
 
 const FOLDER = join(import.meta.dirname, "..");
@@ -28,6 +26,9 @@ async function addAccount(): Promise<string> {
     throw new ConfigurationError(`The password needs ${SHORTEST} characters at least.`);
   }
   const keys = new KeyStore(process.env, file);
+  // Only now, because they bring both ORMs: what is wrong is said at once.
+  const { openDatabase } = await import("./database/database.ts");
+  const { putAccount } = await import("./http/accounts.ts");
   const database = await openDatabase({
     url: databaseUrl,
     keyring: keys.keyring,

@@ -1,6 +1,5 @@
 // From a configuration to a running application, and back: database, tables, first data, encryption, services, server.
 import { mkdirSync } from "node:fs";
-import { createServer as createProbe } from "node:net";
 import type { EncryptedStorage } from "@fieldseal/storage";
 import type { FastifyInstance } from "fastify";
 import { ActivityLog } from "./annotate/activity-log.ts";
@@ -62,7 +61,6 @@ async function start(
   undo: Undo,
 ): Promise<Pick<Application, "url" | "databaseUrl">> {
   const { configuration, keys, reporter, signal } = options;
-  await refuseTakenPort(configuration);
   mkdirSync(configuration.dataDirectory, { recursive: true, mode: 0o700 });
   const databaseUrl = await databaseOf(configuration, undo);
   signal?.throwIfAborted();
@@ -77,15 +75,6 @@ async function start(
   const storage = await openObjectStore(configuration.objectStore, mode);
   const url = await serve({ configuration, keys, database, storage }, undo);
   return { url, databaseUrl };
-}
-
-/** Before the first start has worked for seconds, only to fail at its last step. */
-async function refuseTakenPort({ host, port }: Configuration): Promise<void> {
-  const probe = createProbe();
-  await new Promise<void>((resolve, reject) => {
-    probe.once("error", reject);
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
-  });
 }
 
 async function databaseOf({ databaseUrl, dataDirectory }: Configuration, undo: Undo) {

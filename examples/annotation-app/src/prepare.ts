@@ -73,7 +73,7 @@ async function prepareAccounts(
   { configuration, reporter }: PrepareOptions,
 ): Promise<void> {
   if (!configuration.isProduction) {
-    for (const account of DEMO_ACCOUNTS) await putAccount(models, account);
+    await Promise.all(DEMO_ACCOUNTS.map((account) => putAccount(models, account)));
   } else if (!(await hasAccounts(models))) {
     reporter.step(
       "Nobody can sign in yet. Add an account: npm run account -w @fieldseal/annotation-app -- NAME annotator",

@@ -9,6 +9,7 @@ import {
 import { EnvFile } from "./config/env-file.ts";
 import { dropSecretsFrom, ensureKey, KeyStore } from "./config/key-store.ts";
 import { hasEmbeddedDatabase } from "./database/embedded-postgres.ts";
+import { preflight } from "./preflight.ts";
 import { explainFailure } from "./start-failure.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -38,7 +39,8 @@ async function start(): Promise<Application> {
   }
   const keys = new KeyStore(environment, file);
   try {
-    // Only now, because it takes a second: what is wrong with the configuration is said at once.
+    await preflight(configuration, keys);
+    // Only now, because it takes a second or two: what is wrong is said at once.
     const { startApplication } = await import("./application.ts");
     const { signal } = stopping;
     const application = await startApplication({ configuration, keys, reporter: terminal, signal });

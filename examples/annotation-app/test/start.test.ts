@@ -3,12 +3,15 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { generateRootKey } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import type { FrameList } from "../web/src/data/contract.ts";
 import { Client, newBox } from "./client.ts";
 import { CommandFolder, StartedCommand } from "./started-command.ts";
+
+const TELL_LOADED = { NODE_OPTIONS: `--import=${join(import.meta.dirname, "tell-loaded.ts")}` };
 
 describe("npm start", function () {
   this.timeout(120_000);
@@ -122,8 +125,12 @@ describe("npm start", function () {
     });
 
     it("refuses another key than the data is stored under, and writes nothing with it", async () => {
-      const command = start(folder, { ENCRYPTION_KEY: generateRootKey() });
+      const command = start(folder, { ENCRYPTION_KEY: generateRootKey(), ...TELL_LOADED });
       expect(await command.end()).to.equal(1);
+      // The control of the refusals below: where an ORM is needed, its loading is seen.
+      expect(command.said)
+        .to.match(/^loads sequelize$/m)
+        .and.match(/^loads @mikro-orm\/core$/m);
       expect(command.said).to.match(
         /values under keys that are not configured:\n {2}[0-9a-f]{8}: \d+ values/,
       );
@@ -146,18 +153,28 @@ describe("npm start", function () {
   });
 
   describe("that is broken off", () => {
-    for (const [how, signal] of [
-      ["by SIGTERM", "SIGTERM"],
-      ["by a kill", "SIGKILL"],
+    let database: TestDatabase;
+
+    before(async () => {
+      database = await createTestDatabase({ name: "broken_off" });
+    });
+
+    after(() => database.drop());
+
+    // After a kill its own PostgreSQL would still run: that is a test above.
+    for (const [how, signal, hasOwn] of [
+      ["by SIGTERM", "SIGTERM", true],
+      ["by a kill", "SIGKILL", false],
     ] as const) {
       it(`${how} in the middle of the encryption goes on at the next start`, async () => {
         const folder = await makeFolder();
-        const first = start(folder);
+        const environment = hasOwn ? {} : { DATABASE_URL: database.url };
+        const first = start(folder, environment);
         await first.untilItSays(/Encrypting frame_data/);
         first.signal(signal);
         expect(await first.end()).to.equal(signal === "SIGTERM" ? 0 : null);
-        if (signal === "SIGTERM") await first.untilGone(folder);
-        const second = start(folder);
+        await first.untilGone(folder);
+        const second = start(folder, environment);
         const ada = await Client.signedIn(await second.url());
         expect(second.said).to.match(/Verified: \d{3,} values in 20 columns open/);
         expect(second.said).to.include("Verified: 52 files").and.not.include("Filled");
@@ -191,9 +208,11 @@ describe("npm start", function () {
     after(() => database.drop());
 
     const refusal = async (environment: Record<string, string>): Promise<string> => {
-      const command = start(folder, { DATABASE_URL: database.url, ...environment });
+      const command = start(folder, { DATABASE_URL: database.url, ...TELL_LOADED, ...environment });
       expect(await command.end(), command.said).to.equal(1);
       expect(command.said).not.to.match(/\n\s+at /);
+      // Said at once: what takes long to load is not there yet.
+      expect(command.said).not.to.match(/^loads /m);
       return command.said;
     };
 

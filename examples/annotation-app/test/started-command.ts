@@ -52,6 +52,8 @@ export class StartedCommand {
       env: {
         PATH,
         HOME,
+        // Compiled once for all starts of a test run: half of what a start takes.
+        NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
         ENV_FILE: folder.envFile,
         DATA_DIRECTORY: folder.data,
         PORT: "0",

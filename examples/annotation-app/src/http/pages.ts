@@ -3,7 +3,6 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-import { build } from "vite";
 
 const FOLDER = join(import.meta.dirname, "../..");
 const SOURCES = join(FOLDER, "web");
@@ -13,6 +12,8 @@ const BUILT = join(FOLDER, "dist/web");
 export async function buildPages(): Promise<boolean> {
   const index = join(BUILT, "index.html");
   if (existsSync(index) && statSync(index).mtimeMs > newestIn(SOURCES)) return false;
+  // Only now: it takes longer to load than to see that there is nothing to do.
+  const { build } = await import("vite");
   await build({ configFile: join(SOURCES, "vite.config.ts"), logLevel: "error" });
   return true;
 }
