@@ -79,7 +79,7 @@ function transferRoutes(server: FastifyInstance, { database, activity }: Annotat
     await activity.append(
       user,
       "import.coco",
-      `boxes: ${boxes}, frames: ${frames}, remarks: ${skipped.length}`,
+      `frames: ${frames}, boxes: ${boxes}, left out: ${skipped.length}`,
     );
     return result;
   });

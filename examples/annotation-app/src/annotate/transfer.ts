@@ -80,7 +80,7 @@ export async function importCoco(
     if (outside > 0) {
       skipped.push({
         file: imported.fileName,
-        reason: `${outside} of its boxes lie outside of the picture`,
+        reason: `${outside} of its boxes ${outside === 1 ? "lies" : "lie"} outside of the picture`,
       });
     }
     if (added > 0) frames += 1;

@@ -53,11 +53,12 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
   const browse = (): void => picker.current?.click();
   return (
     <div class="shell">
+      <SkipLink />
       <Bar screen={route.screen} lastFrame={lastFrame} onBrowse={canEdit ? browse : null}>
         <Person user={user} />
         <IconButton icon="signout" name="Sign out" disabled={isLeaving} onClick={onSignOut} />
       </Bar>
-      <main class="screen">
+      <main class="screen" tabIndex={-1}>
         <h1 class="visually-hidden">{NAVIGATION[route.screen].name}</h1>
         <Loaded
           remote={{ ...catalogue, value: stableCatalogue }}
@@ -68,6 +69,7 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
             <CurrentScreen
               route={route}
               catalogue={known}
+              userName={user.name}
               canEdit={canEdit}
               revision={revision}
               onBrowse={browse}
@@ -83,6 +85,19 @@ export function Shell({ user, isLeaving, onSignOut }: ShellProps): JSX.Element {
       {canEdit && <FilePicker picker={picker} onFiles={uploads.add} />}
       <DropTarget onFiles={canEdit ? uploads.add : null} />
     </div>
+  );
+}
+
+/** Past the bar and the filters to where one works. No address: that would be another screen. */
+function SkipLink(): JSX.Element {
+  const skip = (): void => {
+    const canvas = document.querySelector<SVGElement>("main .editor");
+    (canvas ?? document.querySelector<HTMLElement>("main"))?.focus();
+  };
+  return (
+    <button type="button" class="button skip-link" onClick={skip}>
+      Skip to the content
+    </button>
   );
 }
 
@@ -175,6 +190,7 @@ function Navigation({
 interface CurrentScreenProps {
   readonly route: Route;
   readonly catalogue: Catalogue;
+  readonly userName: string;
   readonly canEdit: boolean;
   readonly revision: number;
   readonly onBrowse: () => void;

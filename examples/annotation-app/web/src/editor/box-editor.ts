@@ -51,14 +51,13 @@ export class BoxEditor implements Surface {
     const { labels, events } = options;
     this.#options = options;
     const hueOf = (label: string): number => labels.indexOf(label);
-    this.layer = new BoxLayer(hueOf);
     this.#detections = new DetectionLayer(hueOf);
+    this.layer = new BoxLayer(hueOf, this.#detections.element);
     this.document = new BoxDocument(labels[0] ?? "", {
       onPaint: () => this.#paint(),
       onChange: (boxes) => events.onChange(boxes),
     });
-    const layers = [this.#detections.element, this.layer.element];
-    this.stage = new Stage(host, layers, {
+    this.stage = new Stage(host, this.layer.element, {
       onView: (view) => {
         this.layer.showAtScale(view.scale);
         events.onUpdate();

@@ -24,10 +24,11 @@ export class BoxLayer {
   #selected: string | null = null;
   #scale = 1;
 
-  constructor(hueOf: (label: string) => number) {
+  /** @param overlay lies over the boxes, and under the handles of the selected one */
+  constructor(hueOf: (label: string) => number, overlay: SVGElement) {
     this.#hueOf = hueOf;
     this.#selection.append(this.#outline, ...this.#handles.map((handle) => handle.element));
-    this.element.append(this.#boxes, this.#selection);
+    this.element.append(this.#boxes, overlay, this.#selection);
   }
 
   /** Returns how many boxes it had to paint. */

@@ -1,4 +1,5 @@
-// What the detector found, as dashed outlines below the boxes of people: seen on demand, and never touched.
+// What the detector found, as dashed outlines over the boxes of people, which often lie on the same lines: seen on
+// demand, and never touched.
 import type { Boxes } from "./box.ts";
 import { set, svg } from "./svg.ts";
 

@@ -133,7 +133,7 @@ export const HELP: readonly HelpGroup[] = [
         does: "Copy, paste; also into another frame",
       },
       { keys: [["Ctrl", "D"]], does: "Duplicate" },
-      { keys: [["Esc"]], does: "Cancel the gesture; else deselect" },
+      { keys: [["Esc"]], does: "Cancel the gesture, leave the note; else deselect" },
     ],
   },
   {

@@ -23,9 +23,9 @@ export class Stage {
   #viewport: Viewport = { x: 0, y: 0, scale: 1 };
   #isFitted = true;
 
-  constructor(host: HTMLElement, layers: readonly SVGElement[], events: StageEvents) {
+  constructor(host: HTMLElement, layer: SVGElement, events: StageEvents) {
     this.#events = events;
-    this.#scene.append(this.#picture, ...layers);
+    this.#scene.append(this.#picture, layer);
     this.element = svg("svg", { class: "editor", tabindex: 0, role: "application" }, this.#scene);
     this.#picture.addEventListener("load", () => events.onPicture("ready"));
     this.#picture.addEventListener("error", () => events.onPicture("failed"));

@@ -23,7 +23,7 @@ export function ActivityScreen(): JSX.Element {
         title="Activity"
         hint="Who saw and changed what. The details are stored encrypted, each entry seals the one before."
       >
-        {log.value && <ChainState entries={log.value.entries} />}
+        {log.value && !log.error && <ChainState entries={log.value.entries} />}
         <Button icon="refresh" onClick={log.reload}>
           Refresh
         </Button>
@@ -99,8 +99,9 @@ const ACTIONS: Readonly<Record<string, string>> = {
   "export.yolo": "YOLO export",
   "import.coco": "COCO import",
   "database.look": "Table read raw",
-  "database.flip": "Byte flipped",
-  "database.swap": "Rows swapped",
+  // On a copy: what is stored stays as it is.
+  "database.flip": "Flip tried",
+  "database.swap": "Swap tried",
   "key.add": "Key added",
   "key.retire": "Key retired",
   "rotation.start": "Rotation started",

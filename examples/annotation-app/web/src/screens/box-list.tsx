@@ -3,7 +3,7 @@ import type { BoxEditor } from "../editor/box-editor.ts";
 import type { Box } from "../editor/box.ts";
 import { VirtualList } from "../ui/virtual-list.tsx";
 
-const ROW_HEIGHT = 28;
+const ROW_HEIGHT = 26;
 
 interface BoxListProps {
   readonly editor: BoxEditor;
@@ -13,7 +13,11 @@ interface BoxListProps {
 export function BoxList({ editor, labels }: BoxListProps): JSX.Element {
   const selectedId = editor.selected?.id;
   return (
-    <section class="box-list" aria-label="Boxes">
+    <section
+      class="box-list"
+      aria-label="Boxes"
+      style={{ "--first-rows": Math.min(Math.max(editor.boxes.length, 2), 4) }}
+    >
       <h3>
         Boxes <span class="heading-count">{editor.boxes.length}</span>
       </h3>

@@ -7,21 +7,25 @@ import { Dialog } from "../ui/dialog.tsx";
 
 interface ConflictDialogProps {
   readonly session: FrameSession;
+  /** Who is signed in: often the other one is the same person in another window. */
+  readonly userName: string;
   readonly onResolved: (boxes: Boxes) => void;
 }
 
 /** Somebody else saved this frame meanwhile. The question stays until it is answered: nothing is saved before. */
-export function ConflictDialog({ session, onResolved }: ConflictDialogProps): JSX.Element | null {
+export function ConflictDialog(props: ConflictDialogProps): JSX.Element | null {
+  const { session, userName, onResolved } = props;
   const { conflict } = session;
   if (!conflict) return null;
   const { savedBy, savedAt, current } = conflict;
+  const isSamePerson = savedBy === userName;
   return (
     <Dialog
       title="This frame changed elsewhere"
       actions={
         <>
           <Button onClick={() => onResolved(session.reload())} testId="conflict-reload">
-            Discard mine, show theirs
+            {isSamePerson ? "Discard these, show those" : "Discard mine, show theirs"}
           </Button>
           <Button
             kind="primary"
@@ -35,13 +39,14 @@ export function ConflictDialog({ session, onResolved }: ConflictDialogProps): JS
       }
     >
       <p>
-        <strong>{savedBy}</strong> saved it on {dayAndTime(savedAt)}, with{" "}
-        {counted(current.boxes.length, "box", "boxes")}. You have{" "}
-        {counted(session.boxes.length, "box", "boxes")} on screen, and nothing of yours is lost yet.
+        <strong>{isSamePerson ? "You" : savedBy}</strong> saved it{" "}
+        {isSamePerson && "in another window "}on {dayAndTime(savedAt)}, with{" "}
+        {counted(current.boxes.length, "box", "boxes")}. This window has{" "}
+        {counted(session.boxes.length, "box", "boxes")}, and nothing in it is lost yet.
       </p>
       <p class="hint">
-        Merging keeps every box that either of you added or changed. Where both changed the same
-        box, yours stays.
+        Merging keeps every box that was added or changed on either side. Where both changed the
+        same box, the one here stays.
       </p>
     </Dialog>
   );

@@ -67,10 +67,27 @@ function TableRows({ table }: { readonly table: RawTable }): JSX.Element {
     list.findIndex((row) => row.id === chosenId),
   );
   const row = list[at];
-  if (rows.error)
-    return <Failed title="The rows did not load" error={rows.error} onRetry={rows.reload} />;
-  if (!rows.value) return <Skeleton lines={10} />;
-  if (!row) return <Empty icon="database" title={`No rows in ${table.name}`} />;
+  if (rows.error) {
+    return (
+      <NoRows>
+        <Failed title="The rows did not load" error={rows.error} onRetry={rows.reload} />
+      </NoRows>
+    );
+  }
+  if (!rows.value) {
+    return (
+      <NoRows>
+        <Skeleton lines={10} />
+      </NoRows>
+    );
+  }
+  if (!row) {
+    return (
+      <NoRows>
+        <Empty icon="database" title={`No rows in ${table.name}`} />
+      </NoRows>
+    );
+  }
   return (
     <>
       <RowPicker rows={list} current={row} onChoose={setChosenId} />
@@ -82,6 +99,15 @@ function TableRows({ table }: { readonly table: RawTable }): JSX.Element {
         onReload={rows.reload}
       />
     </>
+  );
+}
+
+/** In the place of rows and comparison together. */
+function NoRows({ children }: { readonly children: JSX.Element }): JSX.Element {
+  return (
+    <section class="pane pane-no-rows" aria-label="Rows">
+      {children}
+    </section>
   );
 }
 

@@ -20,6 +20,7 @@ interface FrameWorkspaceProps {
   readonly id: string;
   readonly frames: readonly FrameSummary[];
   readonly labels: readonly string[];
+  readonly userName: string;
   readonly canEdit: boolean;
   readonly onOpen: (id: string) => void;
   readonly onPatch: (id: string, fields: Partial<FrameSummary>) => void;
@@ -69,6 +70,7 @@ export function FrameWorkspace(props: FrameWorkspaceProps): JSX.Element {
       {open.isReady && session?.conflict && (
         <ConflictDialog
           session={session}
+          userName={props.userName}
           onResolved={(boxes) => handle.editor?.replaceAll(boxes)}
         />
       )}

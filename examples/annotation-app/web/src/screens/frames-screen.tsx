@@ -17,6 +17,7 @@ import { FrameWorkspace } from "./frame-workspace.tsx";
 interface FramesScreenProps {
   readonly id: string | null;
   readonly catalogue: Catalogue;
+  readonly userName: string;
   readonly canEdit: boolean;
   /** Counts uploads and imports; another number loads the list anew. */
   readonly revision: number;
@@ -60,6 +61,7 @@ export function FramesScreen(props: FramesScreenProps): JSX.Element {
           id={currentId}
           frames={frames}
           labels={catalogue.labels}
+          userName={props.userName}
           canEdit={canEdit}
           onOpen={(next) => replaceRoute("frames", next)}
           onPatch={patch}

@@ -180,20 +180,26 @@ function ImportState({ state }: { readonly state: State }): JSX.Element | null {
   }
 }
 
+function sentenceOf({ boxes, frames, skipped }: ImportResult): string {
+  if (boxes > 0) return `${counted(boxes, "box", "boxes")} added to ${counted(frames, "frame")}.`;
+  return skipped.length > 0 ? "Nothing was added." : "Nothing to add: all of it is there already.";
+}
+
 function ImportReport({ result }: { readonly result: ImportResult }): JSX.Element {
   return (
     <div role="status" data-testid="import-result">
       <p class="import-note is-done">
         <Icon name="check" />
-        <span>
-          {counted(result.boxes, "box", "boxes")} added to {counted(result.frames, "frame")}.
-        </span>
+        <span>{sentenceOf(result)}</span>
       </p>
       {result.skipped.length > 0 && (
         <ul class="skipped">
-          {result.skipped.map(({ file, reason }) => (
-            <li key={file}>
-              <code>{file}</code> {reason}
+          {result.skipped.map(({ file, reason }, index) => (
+            <li key={index}>
+              <Icon name="alert" />
+              <span>
+                <code>{file}</code> – {reason}
+              </span>
             </li>
           ))}
         </ul>

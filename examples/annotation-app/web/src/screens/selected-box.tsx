@@ -32,6 +32,10 @@ export function SelectedBox({ editor }: { readonly editor: BoxEditor }): JSX.Ele
           placeholder={placeholderOf(editor)}
           disabled={!box || !editor.canEdit}
           value={box?.note ?? ""}
+          onKeyDown={(event) => {
+            // Back to the box, where the keys of the canvas work again.
+            if (event.key === "Escape" && !event.isComposing) editor.focusSelected();
+          }}
           onInput={(event) => {
             const text = event.currentTarget.value;
             if (box) editor.typeNote(box.id, text.trim() === "" ? null : text);

@@ -63,8 +63,9 @@ export function focusPane(step: 1 | -1): void {
   const panes = [...document.querySelectorAll<HTMLElement>("[data-pane]")];
   const at = panes.findIndex((pane) => pane.contains(document.activeElement));
   const next = panes[(at + step + panes.length) % panes.length];
-  const target = next?.querySelector<HTMLElement>(
-    "[data-pane-focus], .editor, button, a, select, input",
-  );
-  target?.focus();
+  // Where one works in a pane before whatever stands first in it: the canvas, the frame that is open.
+  for (const place of [".editor", "[aria-current]", "button:enabled, a, select, input"]) {
+    const target = next?.querySelector<HTMLElement | SVGElement>(place);
+    if (target) return target.focus();
+  }
 }
