@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { codeBlocks, type CodeBlock } from "./support/code-blocks.ts";
-import { pack, publishedPackages, root } from "./support/packed-project.ts";
+import { pack, root } from "./support/packed-project.ts";
 import { freePort } from "./support/free-port.ts";
 import { createTestDatabase, type TestDatabase } from "./support/postgres.ts";
 
@@ -130,7 +130,7 @@ async function newcomersEnvironment(base: string): Promise<NodeJS.ProcessEnv> {
   writeFileSync(join(npmFolder!, "npm"), `#!/bin/sh\nexec node '${program}' "$@"\n`, {
     mode: 0o755,
   });
-  const packed = pack(publishedPackages(), base);
+  const packed = pack(base);
   const folders = (process.env.PATH ?? "").split(":");
   const path = [nodeFolder, ...folders.filter((folder) => !folder.includes("node_modules"))].join(
     ":",

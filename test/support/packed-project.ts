@@ -2,6 +2,7 @@
 // Nothing comes from the network; other people's packages are links into this repository's node_modules.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -84,7 +85,7 @@ export function installPacked(packages: readonly PublishedPackage[]): PackedProj
   const folder = join(base, "app");
   mkdirSync(folder);
   writeFileSync(join(folder, "package.json"), '{ "name": "app", "private": true }');
-  const packed = pack(packages, base);
+  const packed = pack(base);
   const tarballs = [...packed.values()].map(({ filename }) => join(base, filename));
   npm(folder, ["install", "--offline", "--ignore-scripts", ...tarballs, ...dependencies(packages)]);
   return {
@@ -95,18 +96,36 @@ export function installPacked(packages: readonly PublishedPackage[]): PackedProj
   };
 }
 
-/** Compiles what has changed, and writes a tarball of each package. Gives them by package name. */
-export function pack(
-  packages: readonly PublishedPackage[],
-  destination: string,
-): Map<string, Packed> {
+interface Tarballs {
+  readonly folder: string;
+  readonly packed: ReadonlyMap<string, Packed>;
+}
+
+let tarballs: Tarballs | undefined;
+
+/**
+ * Puts a tarball of each published package into the folder, and gives them by package name. Compiled and packed once in a
+ * process: that takes three seconds, and sources do not change during a test run.
+ */
+export function pack(destination: string): ReadonlyMap<string, Packed> {
+  tarballs ??= packAnew(publishedPackages());
+  const { folder, packed } = tarballs;
+  for (const { filename } of packed.values()) {
+    copyFileSync(join(folder, filename), join(destination, filename));
+  }
+  return packed;
+}
+
+function packAnew(packages: readonly PublishedPackage[]): Tarballs {
   const complaints = compile(["-b"], root);
   if (complaints !== "") throw new Error(complaints);
   removeStaleOutput();
   const workspaces = packages.flatMap(({ manifest }) => ["-w", manifest.name]);
-  const listing = npm(root, ["pack", "--json", "--pack-destination", destination, ...workspaces]);
+  const folder = mkdtempSync(join(tmpdir(), "fieldseal-tarballs-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const listing = npm(root, ["pack", "--json", "--pack-destination", folder, ...workspaces]);
   const packed = JSON.parse(listing) as (Packed & { name: string })[];
-  return new Map(packed.map((entry) => [entry.name, entry]));
+  return { folder, packed: new Map(packed.map((entry) => [entry.name, entry])) };
 }
 
 const OUR_COMPILER = join(root, "node_modules/typescript/bin/tsc");

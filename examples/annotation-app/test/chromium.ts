@@ -80,6 +80,15 @@ export async function fillIn(page: Page, name: string): Promise<void> {
   await page.getByTestId("frame-row").first().waitFor();
 }
 
+export async function untilSaved(page: Page): Promise<void> {
+  await page.locator("[data-testid=save-status].is-saved").waitFor();
+}
+
+/** What waits is sent, as when the network is back, instead of after the pause that the page makes by itself. */
+export async function saveNow(page: Page): Promise<void> {
+  await page.evaluate(() => void dispatchEvent(new Event("online")));
+}
+
 /** A frame on screen, addressed in pixels of its picture. */
 export class FrameOnScreen {
   readonly page: Page;
@@ -125,7 +134,14 @@ export class FrameOnScreen {
     return ([x, y]) => [picture.x + x * scale, picture.y + y * scale];
   }
 
+  /** Waits for the page to save by itself, half a second after the last edit. */
   async untilSaved(): Promise<void> {
-    await this.page.locator("[data-testid=save-status].is-saved").waitFor();
+    await untilSaved(this.page);
+  }
+
+  /** The same without the half second. */
+  async save(): Promise<void> {
+    await saveNow(this.page);
+    await untilSaved(this.page);
   }
 }

@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { stopPostgres } from "../../../test/support/postgres.ts";
 import type { FrameDetail, VideoSummary } from "../web/src/data/contract.ts";
 import { startTestApplication } from "./application.ts";
-import { openBrowser } from "./chromium.ts";
+import { openBrowser, saveNow, untilSaved } from "./chromium.ts";
 import { Client, newBox } from "./client.ts";
 
 const FOLDER = join(import.meta.dirname, "../.screenshots");
@@ -76,6 +76,7 @@ async function takeAll(
   await shoot("dialog-shortcuts");
   await page.keyboard.press("Escape");
   await conflict(page, shoot);
+  await leaving(page, shoot);
   await uploads(page, shoot);
   await show("#/frames/00000000-0000-4000-8000-000000000000");
   await page.getByText("The frame did not open").waitFor();
@@ -90,6 +91,7 @@ async function takeAll(
     const player = document.querySelector("video");
     return player?.seeking === false && player.readyState >= 3;
   });
+  await page.waitForTimeout(1_500); // the browser's own sign of loading
   await shoot("videos");
   await show("#/database");
   await shoot("database");
@@ -98,6 +100,9 @@ async function takeAll(
   await cell.getByText("Authentication failed").waitFor();
   await cell.scrollIntoViewIfNeeded();
   await shoot("database-tampered");
+  await page.getByRole("button", { name: /^retry_job/ }).click();
+  await page.getByText("No rows in retry_job").waitFor();
+  await shoot("database-empty");
   await show("#/keys");
   await shoot("keys");
   await page.getByRole("button", { name: "Add key" }).click();
@@ -110,10 +115,14 @@ async function takeAll(
   await shoot("keys-paused");
   await page.getByRole("button", { name: "Resume" }).click();
   await page.locator("[data-testid=rotation].is-done").waitFor();
+  await page.getByText("Everything is under the primary key").waitFor();
+  await shoot("keys-done");
   await show("#/transfer");
   await shoot("transfer");
   await importBoxes(page);
   await shoot("transfer-imported");
+  await refusedImport(page);
+  await shoot("transfer-refused");
   await show("#/activity");
   await shoot("activity");
   await page.route("**/api/activity**", (route) => route.abort());
@@ -154,6 +163,21 @@ async function conflict(page: Page, shoot: Shoot): Promise<void> {
   await ada.send("PUT", path, { version: version + 1, boxes, isReviewed: true });
 }
 
+/** Signing out while an edit waits for the network. */
+async function leaving(page: Page, shoot: Shoot): Promise<void> {
+  await page.route("**/annotations", (route) => route.abort("connectionfailed"));
+  await page.keyboard.press("n");
+  await page.getByText("Offline – will retry").waitFor();
+  await page.getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.getByRole("dialog", { name: "Some edits are not saved" }).waitFor();
+  await shoot("dialog-unsaved");
+  await page.getByRole("button", { name: "Stay" }).click();
+  await page.unroute("**/annotations");
+  await page.keyboard.press("Control+z");
+  await saveNow(page);
+  await untilSaved(page);
+}
+
 async function uploads(page: Page, shoot: Shoot): Promise<void> {
   const photograph = await readFile(join(import.meta.dirname, "../media/camera.jpg"));
   const located = await sharp(photograph)
@@ -177,6 +201,15 @@ async function uploads(page: Page, shoot: Shoot): Promise<void> {
   await page.dispatchEvent("body", "dragover", { dataTransfer: transfer });
   await shoot("drop-overlay");
   await page.dispatchEvent("body", "dragleave", { dataTransfer: transfer });
+}
+
+async function refusedImport(page: Page): Promise<void> {
+  await page.getByTestId("coco-file").setInputFiles({
+    name: "towers.json",
+    mimeType: "application/json",
+    buffer: Buffer.from('{ "images": [], "annotations": [] }'),
+  });
+  await page.getByText("was not imported").waitFor();
 }
 
 async function importBoxes(page: Page): Promise<void> {

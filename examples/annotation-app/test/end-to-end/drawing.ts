@@ -1,6 +1,7 @@
 // Drawing, labelling, notes, and what a second person's save does to it.
 import { expect } from "chai";
 import type { FrameList } from "../../web/src/data/contract.ts";
+import { saveNow } from "../chromium.ts";
 import { newBox } from "../client.ts";
 import type { Stage } from "./stage.ts";
 
@@ -18,7 +19,7 @@ export function drawing(stage: Stage): void {
     expect(resized.width).to.be.closeTo(100, 2);
     expect(resized.height).to.be.closeTo(70, 2);
     await page.keyboard.press("Control+z");
-    await frame.untilSaved();
+    await frame.save();
     await page.reload();
     const again = await stage.open("coffee.jpg");
     await again.boxes.nth(before).waitFor();
@@ -35,7 +36,7 @@ export function drawing(stage: Stage): void {
     await frame.boxes.last().click();
     await page.getByLabel("Note, stored encrypted").pressSequentially(marker);
     await frame.click([5, 5]);
-    await frame.untilSaved();
+    await frame.save();
     expect((await stage.boxOn("coffee.jpg", "flag")).note).to.equal(marker);
     const rows = await app.database.query(
       "SELECT * FROM annotation_example WHERE note IS NOT NULL",
@@ -51,7 +52,13 @@ export function drawing(stage: Stage): void {
     const { page } = stage;
     const frame = await stage.open("chelsea.jpg");
     const before = await frame.boxes.count();
-    await page.locator("svg.editor").focus();
+    const focused = (): Promise<string> =>
+      page.evaluate(() => document.activeElement?.getAttribute("class") ?? "");
+    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    await page.keyboard.press("F6");
+    expect(await focused(), "the frame that is open").to.equal("frame-row");
+    await page.keyboard.press("F6");
+    expect(await focused(), "the canvas").to.equal("editor");
     for (const key of ["n", "Shift+ArrowRight", "ArrowDown", "Control+ArrowRight", "8"]) {
       await page.keyboard.press(key);
     }
@@ -59,7 +66,7 @@ export function drawing(stage: Stage): void {
     const [x, width] = await Promise.all(
       ["box-x", "box-width"].map((id) => page.getByTestId(id).textContent()),
     );
-    await frame.untilSaved();
+    await frame.save();
     const drawn = await stage.boxOn("chelsea.jpg", "flag");
     expect([drawn.x, drawn.width].map(String)).to.deep.equal([x, width]);
     await page.keyboard.press("Control+c");
@@ -67,8 +74,18 @@ export function drawing(stage: Stage): void {
     expect(await frame.boxes.count()).to.equal(before + 2);
     await page.keyboard.press("Delete");
     for (let step = 0; step < 7; step += 1) await page.keyboard.press("Control+z");
-    await frame.untilSaved();
+    await frame.save();
     expect((await stage.ada.frameNamed("chelsea.jpg")).boxes).to.have.length(before);
+    await page.reload();
+    await stage.open("chelsea.jpg");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    expect(await focused(), "past bar and list").to.equal("editor");
+    await page.keyboard.press("Tab");
+    expect(await focused()).to.match(/^box\b/);
+    await page.getByLabel("Note, stored encrypted").focus();
+    await page.keyboard.press("Escape");
+    expect(await focused(), "back from the note").to.match(/^box\b/);
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await page.keyboard.press("Escape");
@@ -102,6 +119,9 @@ export function drawing(stage: Stage): void {
     const save = { version, boxes: [...boxes, theirs], isReviewed: false };
     await ada.send("PUT", `/api/frames/${id}/annotations`, save);
     await frame.drag([345, 10], [400, 50]);
+    await saveNow(page);
+    const dialog = page.getByRole("dialog", { name: "This frame changed elsewhere" });
+    await dialog.getByText("You saved it in another window").waitFor();
     await page.getByTestId("conflict-merge").click();
     await page.getByRole("dialog").waitFor({ state: "detached" });
     await frame.untilSaved();

@@ -21,8 +21,10 @@ export class Stage {
   }
 
   async set(test: Mocha.Context): Promise<void> {
-    this.browser = await openBrowser(test);
-    this.app = await startTestApplication({ ROTATION_ROWS_PER_SECOND: "400" });
+    const opening = openBrowser(test);
+    const starting = startTestApplication({ ROTATION_ROWS_PER_SECOND: "400" });
+    this.browser = await opening;
+    this.app = await starting;
     await logEverything(this.app.database);
     this.ada = await Client.signedIn(this.app.url);
     this.page = await signIn(this.browser.context, this.app.url);

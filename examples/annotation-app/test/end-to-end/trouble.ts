@@ -2,7 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { fillIn, signIn } from "../chromium.ts";
+import { fillIn, saveNow, signIn, untilSaved } from "../chromium.ts";
 import type { Stage } from "./stage.ts";
 
 const HOSTILE = `"><img src=x onerror=alert(1)>'{{7*7}}`;
@@ -50,7 +50,8 @@ export function trouble(stage: Stage): void {
     await page.getByRole("heading", { name: "rocket-pan4.jpg", exact: true }).waitFor();
     await page.unroute(`**/api/frames/${id}`);
     await page.keyboard.press("r");
-    await page.locator("[data-testid=save-status].is-saved").waitFor();
+    await saveNow(page);
+    await untilSaved(page);
     await page.getByTestId("reviewed").and(page.locator("[aria-pressed=true]")).waitFor();
     const reviewed = await Promise.all(
       ["rocket-pan3.jpg", "rocket-pan4.jpg"].map((name) => ada.frameNamed(name)),
@@ -72,7 +73,7 @@ export function trouble(stage: Stage): void {
     };
     await useOtherTab("Ada");
     await frame.drag([5, 5], [40, 40]);
-    await frame.untilSaved();
+    await frame.save();
     expect((await ada.frameNamed("coffee-pan1.jpg")).version).to.equal(version + 1);
     await browser.provoked(/status of 403/);
 
@@ -99,6 +100,7 @@ export function trouble(stage: Stage): void {
     const frame = await stage.open("coffee-pan2.jpg");
     await browser.context.clearCookies();
     await frame.drag([5, 5], [40, 40]);
+    await saveNow(page);
     await page.getByText("Your session has ended").waitFor();
     await fillIn(page, "Ada");
     await frame.untilSaved();
@@ -124,7 +126,8 @@ export function trouble(stage: Stage): void {
     await stage.open(name);
     await page.locator(".box-row", { hasText: HOSTILE }).click();
     await page.getByLabel("Note, stored encrypted").fill(HOSTILE);
-    await page.locator("[data-testid=save-status].is-saved").waitFor();
+    await saveNow(page);
+    await untilSaved(page);
     expect(await page.locator(".box-tag-text", { hasText: HOSTILE }).count()).to.equal(1);
     await stage.show("Activity");
     await page.locator("td", { hasText: name }).first().waitFor();
@@ -167,6 +170,20 @@ export function trouble(stage: Stage): void {
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByText("The picture did not open").waitFor({ state: "detached" });
     await stage.browser.provoked(/status of 500|ERR_(EMPTY_RESPONSE|CONTENT_LENGTH_MISMATCH)/);
+  });
+
+  it("says nothing of the chain of a log that did not load", async () => {
+    const { page, browser } = stage;
+    await stage.show("Activity");
+    await page.getByTestId("chain").waitFor();
+    await page.route("**/api/activity**", (route) => route.abort("connectionfailed"));
+    await page.getByRole("button", { name: "Refresh" }).click();
+    await page.getByText("The log did not load").waitFor();
+    expect(await page.getByTestId("chain").count()).to.equal(0);
+    await page.unroute("**/api/activity**");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByTestId("chain").waitFor();
+    await browser.provoked(/ERR_CONNECTION_FAILED/);
   });
 
   it("lets a viewer look, and nothing else", async () => {
