@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import { stopPostgres } from "../../../test/support/postgres.ts";
-import type { FrameDetail, VideoSummary } from "../web/src/data/contract.ts";
+import type { VideoSummary } from "../web/src/data/contract.ts";
 import { startTestApplication } from "./application.ts";
-import { openBrowser, saveNow, untilSaved } from "./chromium.ts";
+import { FrameOnScreen, openBrowser, saveNow, untilSaved } from "./chromium.ts";
 import { Client, newBox } from "./client.ts";
 
 const FOLDER = join(import.meta.dirname, "../.screenshots");
@@ -148,11 +148,9 @@ async function takeAll(
 type Shoot = (name: string) => Promise<void>;
 
 async function conflict(page: Page, shoot: Shoot): Promise<void> {
-  const { id } = await ada.frameNamed("coffee.jpg");
-  await page.evaluate((hash) => void (location.hash = hash), `#/frames/${id}`);
-  await page.getByRole("heading", { name: "coffee.jpg", exact: true }).waitFor();
-  await page.locator("[data-testid=canvas] .overlay").waitFor({ state: "detached" });
-  const { version, boxes } = await ada.get<FrameDetail>(`/api/frames/${id}`);
+  const frame = await ada.frameNamed("coffee.jpg");
+  await FrameOnScreen.open(page, frame);
+  const { id, version, boxes } = frame;
   const theirs = [...boxes, newBox({ label: "spoon" })];
   const path = `/api/frames/${id}/annotations`;
   await ada.send("PUT", path, { version, boxes: theirs, isReviewed: true });
@@ -165,6 +163,7 @@ async function conflict(page: Page, shoot: Shoot): Promise<void> {
 
 /** Signing out while an edit waits for the network. */
 async function leaving(page: Page, shoot: Shoot): Promise<void> {
+  await FrameOnScreen.open(page, await ada.frameNamed("chelsea.jpg"));
   await page.route("**/annotations", (route) => route.abort("connectionfailed"));
   await page.keyboard.press("n");
   await page.getByText("Offline – will retry").waitFor();
@@ -176,6 +175,7 @@ async function leaving(page: Page, shoot: Shoot): Promise<void> {
   await page.keyboard.press("Control+z");
   await saveNow(page);
   await untilSaved(page);
+  await FrameOnScreen.open(page, await ada.frameNamed("coffee.jpg"));
 }
 
 async function uploads(page: Page, shoot: Shoot): Promise<void> {
