@@ -86,6 +86,14 @@ export function drawing(stage: Stage): void {
     await page.getByLabel("Note, stored encrypted").focus();
     await page.keyboard.press("Escape");
     expect(await focused(), "back from the note").to.match(/^box\b/);
+    await page.locator(".frame-title").click();
+    const y = Number(await page.getByTestId("box-y").textContent());
+    await page.keyboard.press("ArrowDown");
+    expect(await page.getByTestId("box-y").textContent(), "after a click beside it").to.equal(
+      String(y + 1),
+    );
+    await page.keyboard.press("Control+z");
+    await frame.save();
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
     await page.keyboard.press("Escape");

@@ -52,10 +52,10 @@ function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest("input, textarea, select") !== null;
 }
 
+/** A click on nothing in particular leaves the focus on the page, or on <main>. */
 function isAtCanvas(target: EventTarget | null): boolean {
-  return (
-    target === document.body || (target instanceof Element && target.closest(".canvas") !== null)
-  );
+  if (!(target instanceof Element)) return false;
+  return target.matches("body, main") || target.closest(".canvas") !== null;
 }
 
 /** F6 walks the panes, as on every desktop: the way out of a canvas where Tab means "next box". */
