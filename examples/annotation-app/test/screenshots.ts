@@ -154,7 +154,7 @@ async function conflict(page: Page, shoot: Shoot): Promise<void> {
   const theirs = [...boxes, newBox({ label: "spoon" })];
   const path = `/api/frames/${id}/annotations`;
   await ada.send("PUT", path, { version, boxes: theirs, isReviewed: true });
-  await page.keyboard.press("n");
+  await page.getByRole("button", { name: "New box" }).click(); // waits for the editor
   await page.getByTestId("conflict-merge").waitFor();
   await shoot("dialog-conflict");
   await page.getByTestId("conflict-reload").click();
@@ -165,7 +165,7 @@ async function conflict(page: Page, shoot: Shoot): Promise<void> {
 async function leaving(page: Page, shoot: Shoot): Promise<void> {
   await FrameOnScreen.open(page, await ada.frameNamed("chelsea.jpg"));
   await page.route("**/annotations", (route) => route.abort("connectionfailed"));
-  await page.keyboard.press("n");
+  await page.getByRole("button", { name: "New box" }).click(); // waits for the editor
   await page.getByText("Offline – will retry").waitFor();
   await page.getByRole("button", { name: "Sign out", exact: true }).click();
   await page.getByRole("dialog", { name: "Some edits are not saved" }).waitFor();
