@@ -4,13 +4,19 @@ import type { Floe } from "./floe.ts";
 import { hintCollector } from "./collection-hint.ts";
 import { release } from "./release.ts";
 
-/** Above this a read goes in several steps, so that it never holds ciphertext of more than this. */
-const STEP_BYTES: number = 4 * 1024 * 1024;
-
-/** Ciphertext of small reads goes into memory that is used again: new memory costs a read of 64 KiB some 15 % of its time. */
+/**
+ * A read of less takes one request of the backend, into memory that is used again: new memory costs a read of 64 KiB some
+ * 15 % of its time. More comes as a stream, so that the store works while segments are decrypted.
+ */
 const SMALL_BYTES: number = 256 * 1024;
 const MAX_SPARE = 4;
 const spare: Buffer[] = [];
+
+/**
+ * Plaintext that is handed out as one piece, where so much has come at once: the memory of single segments is used again
+ * then, and a stream has fewer pieces to pass on.
+ */
+const RUN_BYTES: number = 512 * 1024;
 
 export class BodyReader {
   /** Plaintext bytes, as far as the length of the body tells: see {@link BodyReader.checkEnd}. */
@@ -43,57 +49,102 @@ export class BodyReader {
     const { layout } = this.#floe;
     const first = layout.segmentAt(start);
     const last = layout.segmentAt(start + target.length - 1);
-    const perStep = Math.max(1, Math.floor(STEP_BYTES / layout.segmentBytes));
     let at = first * layout.plainBytes - start;
-    for (let number = first; number <= last; number += perStep) {
-      await this.#eachSegment(number, Math.min(last, number + perStep - 1), (plaintext) => {
-        const from = Math.max(0, -at);
-        target.set(plaintext.subarray(from, target.length - at), at + from);
-        at += plaintext.length;
-      });
-    }
+    await this.#eachSegment(first, last, (plaintext) => {
+      const from = Math.max(0, -at);
+      target.set(plaintext.subarray(from, target.length - at), at + from);
+      at += plaintext.length;
+    });
   }
 
-  /** Segment by segment. */
+  /** A few segments at a time. */
   async *stream(start: number, end: number): AsyncGenerator<Buffer, void, undefined> {
     if (end <= start) return;
     const { layout } = this.#floe;
     const first = layout.segmentAt(start);
-    const last = layout.segmentAt(end - 1);
-    const ciphertext = this.#body.stream(layout.offsetOf(first), this.#endOf(last));
-    let number = first;
-    for await (const bytes of inPieces(ciphertext, layout.segmentBytes)) {
-      const plaintext = this.#open(number, bytes);
-      const from = number * layout.plainBytes;
-      hintCollector(plaintext.length);
-      yield plaintext.subarray(Math.max(0, start - from), end - from);
-      number++;
+    let at = first * layout.plainBytes;
+    for await (const { number, bytes } of this.#runs(first, layout.segmentAt(end - 1))) {
+      const { plaintext, error } = this.#openRun(number, bytes);
+      if (plaintext.length > 0) {
+        hintCollector(plaintext.length);
+        yield plaintext.subarray(Math.max(0, start - at), end - at);
+      }
+      if (error !== undefined) throw error as Error;
+      at += plaintext.length;
     }
-    // A stream that ends early must not look like the end of the object.
-    if (number <= last) this.#open(number, Buffer.alloc(0));
   }
 
-  /** One read of the backend for segments that stand together. The plaintext is gone after the visit. */
+  /** Of segments that stand together; the plaintext is gone after the visit. */
   async #eachSegment(
     first: number,
     last: number,
     visit: (plaintext: Buffer) => void,
   ): Promise<void> {
-    const { segmentBytes } = this.#floe.layout;
     const offset = this.#floe.layout.offsetOf(first);
     const length = this.#endOf(last) - offset;
-    const memory = takeMemory(length);
-    try {
-      const bytes = await this.#body.read(offset, length, memory);
-      for (let number = first; number <= last; number++) {
-        const at = (number - first) * segmentBytes;
-        const plaintext = this.#open(number, bytes.subarray(at, at + segmentBytes));
-        visit(plaintext);
-        release(plaintext);
-      }
-    } finally {
-      giveBack(memory);
+    if (length > SMALL_BYTES) {
+      for await (const { number, bytes } of this.#runs(first, last))
+        this.#openEach(number, bytes, visit);
+      return;
     }
+    const memory = spare.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES);
+    try {
+      this.#openEach(first, await this.#body.read(offset, length, memory), visit, last);
+    } finally {
+      // Also after a failure: a backend that has rejected writes no more.
+      if (spare.length < MAX_SPARE) spare.push(memory);
+      else release(memory);
+    }
+  }
+
+  /**
+   * Ciphertext of these segments, as many at a time as come together. Valid until the next is asked for.
+   * @throws {@link StorageError} `ERR_STORAGE_TRUNCATED` when it ends early: that must not look like the end of the object
+   */
+  async *#runs(
+    first: number,
+    last: number,
+  ): AsyncGenerator<{ readonly number: number; readonly bytes: Buffer }, void, undefined> {
+    const { layout } = this.#floe;
+    const ciphertext = this.#body.stream(layout.offsetOf(first), this.#endOf(last));
+    let number = first;
+    for await (const bytes of inRuns(ciphertext, layout.segmentBytes)) {
+      yield { number, bytes };
+      number += Math.ceil(bytes.length / layout.segmentBytes);
+    }
+    if (number <= last) this.#open(number, Buffer.alloc(0));
+  }
+
+  #openEach(
+    first: number,
+    bytes: Buffer,
+    visit: (plaintext: Buffer) => void,
+    last: number = first + Math.ceil(bytes.length / this.#floe.layout.segmentBytes) - 1,
+  ): void {
+    const { segmentBytes } = this.#floe.layout;
+    for (let number = first; number <= last; number++) {
+      const at = (number - first) * segmentBytes;
+      const plaintext = this.#open(number, bytes.subarray(at, at + segmentBytes));
+      visit(plaintext);
+      release(plaintext);
+    }
+  }
+
+  /** As one piece, as far as they are intact. */
+  #openRun(first: number, bytes: Buffer): { readonly plaintext: Buffer; readonly error?: unknown } {
+    const { segmentBytes, plainBytes } = this.#floe.layout;
+    if (bytes.length <= segmentBytes) return { plaintext: this.#open(first, bytes) };
+    const joined = Buffer.allocUnsafeSlow(Math.ceil(bytes.length / segmentBytes) * plainBytes);
+    let end = 0;
+    try {
+      this.#openEach(first, bytes, (plaintext) => {
+        joined.set(plaintext, end);
+        end += plaintext.length;
+      });
+    } catch (error) {
+      return { plaintext: joined.subarray(0, end), error };
+    }
+    return { plaintext: joined.subarray(0, end) };
   }
 
   #open(number: number, bytes: Buffer): Buffer {
@@ -105,35 +156,31 @@ export class BodyReader {
   }
 }
 
-function takeMemory(lengthBytes: number): Buffer {
-  const fits = lengthBytes <= SMALL_BYTES;
-  return (fits && spare.pop()) || Buffer.allocUnsafeSlow(fits ? SMALL_BYTES : lengthBytes);
-}
-
-/** Also after a failure: a backend that has rejected writes no more. */
-function giveBack(memory: Buffer): void {
-  if (memory.length === SMALL_BYTES && spare.length < MAX_SPARE) spare.push(memory);
-  else release(memory);
-}
-
-/** The same bytes in pieces of one length, the last one shorter. A piece is only valid until the next. */
-async function* inPieces(
+/**
+ * The same bytes in whole segments, the last one maybe shorter: as many as come together, up to a few. A piece is only
+ * valid until the next.
+ */
+async function* inRuns(
   source: AsyncIterable<Buffer>,
-  lengthBytes: number,
+  segmentBytes: number,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const carry = Buffer.allocUnsafeSlow(lengthBytes);
+  const runBytes = segmentBytes * Math.max(1, Math.floor(RUN_BYTES / segmentBytes));
+  const carry = Buffer.allocUnsafeSlow(segmentBytes);
   let carried = 0;
   for await (const chunk of source) {
     let at = 0;
     if (carried > 0) {
       at = chunk.copy(carry, carried);
       carried += at;
-      if (carried < lengthBytes) continue;
+      if (carried < segmentBytes) continue;
       yield carry;
       carried = 0;
     }
-    for (; chunk.length - at >= lengthBytes; at += lengthBytes) {
-      yield chunk.subarray(at, at + lengthBytes);
+    while (chunk.length - at >= segmentBytes) {
+      const whole = Math.min(runBytes, chunk.length - at);
+      const length = whole - (whole % segmentBytes);
+      yield chunk.subarray(at, at + length);
+      at += length;
     }
     carried += chunk.copy(carry, carried, at);
   }

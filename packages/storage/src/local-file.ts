@@ -44,6 +44,18 @@ export function isAbsent(error: unknown): boolean {
   return /^(ENOENT|ENOTDIR|EISDIR|ENXIO)$/.test(String((error as NodeJS.ErrnoException).code));
 }
 
+/** Whether this package wrote a file. */
+export async function isOurs(path: string): Promise<boolean> {
+  try {
+    const handle = await openFile(path, constants.O_RDONLY, "");
+    const file = await LocalFile.read(handle, path, "");
+    await file.close();
+    return file.prefix !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 export class LocalFile implements OpenBody {
   readonly object: StoredObject;
   /** Undefined for a file that another program wrote. */

@@ -4,9 +4,9 @@ import { readdir, stat, unlink } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { backendError } from "./backend-error.ts";
 import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
-import { isAbsent } from "./local-file.ts";
+import { isAbsent, isOurs } from "./local-file.ts";
 import { TEMPORARY_NAME, type LocalFolder } from "./local-folder.ts";
-import { readSidecar } from "./local-sidecar.ts";
+import { ownSidecar, readSidecar, sidecarOf } from "./local-sidecar.ts";
 
 export async function* listFiles(
   folder: LocalFolder,
@@ -76,8 +76,8 @@ async function sidecarsAmong(
   const sidecars = new Set<string>();
   const names = new Set(entries.filter((entry) => entry.isFile()).map(({ name }) => name));
   for (const name of names) {
-    const sidecar = `${name.replace(/\.[^.]*$/, "")}.json`;
-    if (name.endsWith(".json") || !names.has(sidecar) || sidecars.has(sidecar)) continue;
+    const sidecar = sidecarOf(name);
+    if (sidecar === undefined || !names.has(sidecar) || sidecars.has(sidecar)) continue;
     if ((await readSidecar(join(folder, name))) !== undefined) sidecars.add(sidecar);
   }
   return (name) => sidecars.has(name);
@@ -89,18 +89,34 @@ export async function collectGarbage(folder: LocalFolder, olderThanMs: number): 
   const root = await folder.root();
   const folders = [root];
   for (let path = folders.pop(); path !== undefined; path = folders.pop()) {
-    for (const entry of await entriesOf(path, relative(root, path))) {
-      const at = join(path, entry.name);
-      // A symbolic link is neither: nothing outside of the store is touched.
-      if (entry.isDirectory()) folders.push(at);
-      if (!entry.isFile() || !TEMPORARY_NAME.test(entry.name)) continue;
-      const bytes = await removeIfOlder(at, before);
+    const entries = await entriesOf(path, relative(root, path));
+    // A symbolic link is neither folder nor file: nothing outside of the store is touched.
+    folders.push(
+      ...entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(path, name)),
+    );
+    for await (const name of leftoversAmong(path, entries)) {
+      const bytes = await removeIfOlder(join(path, name), before);
       if (bytes === undefined) continue;
       report.removed++;
       report.bytes += bytes;
     }
   }
   return report;
+}
+
+/** Files whose put was interrupted; and the descriptions, in plaintext, of files that were encrypted when that broke off. */
+async function* leftoversAmong(
+  folder: string,
+  entries: readonly Dirent[],
+): AsyncGenerator<string, void, undefined> {
+  const names = new Set(entries.filter((entry) => entry.isFile()).map(({ name }) => name));
+  for (const name of names) {
+    if (TEMPORARY_NAME.test(name)) yield name;
+    const sidecar = sidecarOf(name);
+    if (sidecar === undefined || !names.has(sidecar)) continue;
+    const path = join(folder, name);
+    if ((await isOurs(path)) && (await ownSidecar(path)) !== undefined) yield sidecar;
+  }
 }
 
 /** Its bytes; undefined if it is younger, or its put has ended meanwhile. */

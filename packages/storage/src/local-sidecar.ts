@@ -5,7 +5,7 @@ import { basename, dirname } from "node:path";
 const MAX_SIDECAR_BYTES: number = 64 * 1024;
 
 /** Where older systems keep a file's metadata: `7.json` beside `7.mp4`. Undefined for a path that is one itself. */
-function sidecarOf(path: string): string | undefined {
+export function sidecarOf(path: string): string | undefined {
   return path.endsWith(".json") ? undefined : `${path.replace(/\.[^./\\]*$/, "")}.json`;
 }
 

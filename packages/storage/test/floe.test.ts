@@ -284,6 +284,19 @@ describe("attacks on a FLOE body", () => {
     }
   });
 
+  it("a changed segment is an error after all that come before it, also where they came at once", async () => {
+    const forged = Buffer.from(body);
+    forged[at(2) + 100]! ^= 1;
+    const reader = new BodyReader(Floe.open(forged, options), bodyOf(forged));
+    const seen: Buffer[] = [];
+    const error = await thrownBy(async () => {
+      for await (const piece of reader.stream(5, reader.size)) seen.push(piece);
+    });
+    expect(error).to.have.property("code", "ERR_STORAGE_TAMPERED");
+    const intact = plaintext.subarray(5, 2 * (segmentBytes - 32));
+    expect(Buffer.concat(seen).equals(intact)).to.equal(true);
+  });
+
   it("a stream that ends before the range does is an error, after the intact bytes", async () => {
     const reader = new BodyReader(
       Floe.open(body, options),

@@ -215,6 +215,26 @@ describe("EncryptedLocalStorage under attack", () => {
     expect((await readdir(folder)).toSorted()).to.deep.equal(["7.jpg", "k"]);
   });
 
+  it("gc removes the description that a migration left beside an encrypted file when it died", async () => {
+    const old = JSON.stringify({ encrypted: "false", camera: "north gate" });
+    for (const key of ["clips/1.mp4", "clips/2.mp4"]) {
+      await storage.put(key, Buffer.from("video"));
+      await writeFile(at(key.replace("mp4", "json")), old);
+    }
+    await writeFile(at("clips/2.mp4"), "as an older system stored it");
+    await writeFile(at("clips/3.json"), old);
+    await writeFile(at("clips/1.txt.json"), old);
+    expect(await storage.gc({ olderThanMs: 60_000 })).to.deep.equal({ removed: 0, bytes: 0 });
+    expect(await storage.gc({ olderThanMs: -1000 })).to.deep.equal({
+      removed: 1,
+      bytes: old.length,
+    });
+    expect((await readdir(at("clips"))).toSorted()).to.deep.equal(
+      ["1.mp4", "1.txt.json", "2.json", "2.mp4", "3.json"].toSorted(),
+    );
+    expect(await bytesOf("clips/1.mp4")).to.equal("video");
+  });
+
   it("tags that do not fit beside an envelope are refused, and what fits comes back", async () => {
     const tags = (length: number): Record<string, string> =>
       Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`tag-${i}`, "v".repeat(length)]));

@@ -92,15 +92,42 @@ describe("errors of S3", function () {
     }
   });
 
-  it("a slow reader holds a bounded part of the object in memory", async () => {
-    const harness = s3Harness(bucket);
-    const storage = harness.open({ keyring });
-    await storage.put("k", inChunks(Buffer.alloc(24 * 1024 * 1024), 1024 * 1024));
-    const { stream } = await storage.get("k");
-    await once(stream, "readable");
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(stream.readableLength).to.be.at.most(512 * 1024);
-    stream.destroy();
+  it("a part that the store does not answer is given up when the put is aborted", async () => {
+    const requests: string[] = [];
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    const silent = createServer((request, response) => {
+      request.resume();
+      const { method = "", url = "" } = request;
+      requests.push(`${method} ${/partNumber|uploadId|uploads/.exec(url)?.[0]}`);
+      // Never answered, but for what begins the upload and what removes its parts.
+      if (method === "PUT") setTimeout(() => abort.abort(reason), 20);
+      if (method === "DELETE") response.writeHead(204).end();
+      if (method === "POST")
+        response.end(
+          "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>",
+        );
+    });
+    silent.listen(0, "127.0.0.1").unref();
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    try {
+      const storage = new EncryptedS3Storage({
+        bucket: "frames",
+        endpoint: `http://127.0.0.1:${port}`,
+        credentials: bucket.credentials,
+        keyring,
+      });
+      const { signal } = abort;
+      const source = inChunks(Buffer.alloc(30_000_000), 1_000_000);
+      expect(await thrownBy(() => storage.put("k", source, { signal }))).to.equal(reason);
+      expect(requests.at(0)).to.equal("POST uploads");
+      expect(requests.at(-1)).to.equal("DELETE uploadId");
+      expect(requests).to.include("PUT partNumber");
+    } finally {
+      silent.close();
+      silent.closeAllConnections();
+    }
   });
 
   it("a client that goes away in an upload leaves neither object nor parts", async () => {

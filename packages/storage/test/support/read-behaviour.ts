@@ -1,9 +1,10 @@
 // Ranges, random access, and what a reader may rely on.
 import { createCipheriv, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import type { Keyring } from "@fieldseal/crypto";
 import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
-import { collect, thrownBy, thrownCode } from "./bodies.ts";
+import { collect, inChunks, thrownBy, thrownCode } from "./bodies.ts";
 import type { StorageHarness } from "./storage-harness.ts";
 import type { Subject } from "./storage-subject.ts";
 
@@ -131,6 +132,21 @@ export function describeReading(current: () => Subject): void {
         }
         await object.close();
       }
+    });
+
+    it("holds a bounded part of an object that a slow consumer reads", async () => {
+      await storage.put("slow", inChunks(Buffer.alloc(12_000_000), 1_000_000));
+      const { stream } = await storage.get("slow");
+      await once(stream, "readable");
+      // More comes while nobody takes it, and then no more.
+      let held = 0;
+      for (let steady = 0; steady < 5; steady++) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        if (stream.readableLength !== held) steady = 0;
+        held = stream.readableLength;
+      }
+      expect(held).to.be.within(1, 1024 * 1024);
+      stream.destroy();
     });
 
     it("stops early when the consumer does", async () => {
