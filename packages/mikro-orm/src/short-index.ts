@@ -25,6 +25,7 @@ import { DeterministicTerm } from "./search-term.ts";
 
 const OPERATORS: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
 const GROUPS: ReadonlySet<string | symbol> = new Set(["$and", "$or", "$not"]);
+const NEGATIONS: ReadonlySet<string> = new Set(["$not", "$none", "$every"]);
 
 let isInstalled = false;
 
@@ -65,14 +66,25 @@ interface Scope {
   readonly context: StatementContext;
   readonly meta: Meta;
   readonly properties?: Properties;
+  /** Whether rows that do not fit may be the ones that are asked for. */
+  readonly isNegated?: boolean;
 }
 
 /** The condition with every comparison of a shortly indexed property replaced; the original is not touched. */
 async function resolve(where: unknown, scope: Scope): Promise<unknown> {
-  if (Array.isArray(where)) return Promise.all(where.map((item) => resolve(item, scope)));
+  if (Array.isArray(where)) {
+    const items: unknown[] = [];
+    for (const item of where) items.push(isCondition(item) ? await resolve(item, scope) : item);
+    return items;
+  }
   if (!isPlainObject(where)) return where;
   const { kept, found } = await resolveParts(where, scope);
   return found.length === 0 ? kept : { ...kept, $and: [...listIn(kept.$and), ...found] };
+}
+
+/** Query builders are no conditions, and run when they are awaited. */
+function isCondition(value: unknown): boolean {
+  return Array.isArray(value) || isPlainObject(value);
 }
 
 /** `found` are the conditions that replace others, each to stand by itself: they are all on the primary key. */
@@ -96,7 +108,8 @@ async function resolveParts(
       found.push(...parts.found);
       if (Reflect.ownKeys(parts.kept).length > 0) kept[key] = parts.kept;
     } else {
-      kept[key] = await resolve(value, innerScope(key, prop, scope));
+      const isGroup = isCondition(value);
+      kept[key] = isGroup ? await resolve(value, innerScope(key, prop, scope)) : value;
     }
   }
   return { kept, found };
@@ -104,8 +117,9 @@ async function resolveParts(
 
 /** Operators of a plain property hold nothing of ours, whatever they are resolved in. */
 function innerScope(key: string, prop: Property | undefined, scope: Scope): Scope {
-  if (GROUPS.has(key)) return scope;
-  return { context: scope.context, meta: targetOf(prop) ?? scope.meta };
+  const isNegated = scope.isNegated === true || NEGATIONS.has(key);
+  if (GROUPS.has(key)) return { ...scope, isNegated };
+  return { context: scope.context, meta: targetOf(prop) ?? scope.meta, isNegated };
 }
 
 function listIn(list: unknown): readonly unknown[] {
@@ -140,15 +154,17 @@ async function resolveComparison(comparison: Comparison, value: unknown): Promis
       continue;
     }
     const values = isList ? (operand as unknown[]) : [operand];
-    const rows = await rowsHolding(comparison, values);
-    conditions.push(operator === "$ne" || operator === "$nin" ? { $not: rows } : rows);
+    const isNegation = operator === "$ne" || operator === "$nin";
+    const scope = { ...comparison.scope, isNegated: comparison.scope.isNegated || isNegation };
+    const rows = await rowsHolding({ ...comparison, scope }, values);
+    conditions.push(isNegation ? { $not: rows } : rows);
   }
   return conditions;
 }
 
 /**
- * "It has one of the tokens, and it is one of the rows that really hold one of the values". "… or has no token" makes
- * the whole unknown where it would be false, so that NOT leaves rows without a value out, as in SQL.
+ * "It has one of the tokens, and it is one of the rows that really hold one of the values". A row may change between the
+ * two statements: then what is stored does, which UPDATE and DELETE compare too.
  */
 async function rowsHolding(comparison: Comparison, values: readonly unknown[]): Promise<Row> {
   const { prop, type, scope } = comparison;
@@ -157,36 +173,44 @@ async function rowsHolding(comparison: Comparison, values: readonly unknown[]): 
   }
   const companion = companionOf(type);
   const tokens = values.flatMap((value) => indexTokens(type, value));
-  const holding = await readHolding(
-    comparison,
-    { [companion]: { $in: tokens.map(String) } },
-    values,
-  );
+  const candidates = await readCandidates(comparison, { [companion]: { $in: tokens.map(String) } });
+  const holding = holdingOneOf(candidates, comparison, values);
+  const hasToken = { [companion]: { $in: tokens } };
+  const isOne = [anyOf(scope.meta, holding)];
   const { isChange } = scope.context;
-  // A row may change between the two statements: then what is stored does.
-  const isAsRead = holding.map(({ stored }) => new DeterministicTerm([stored], "$in"));
-  const isOne = holding.length === 0 ? [] : [anyOf(scope.meta, holding)];
-  const isFound = isChange
-    ? isOne.map((one) => ({ $and: [one, { [prop.name]: { $in: isAsRead } }] }))
-    : isOne;
-  return {
-    $and: [{ [companion]: { $in: tokens } }, { $or: [...isFound, { [companion]: null }] }],
-  };
+  if (isChange) isOne.push({ [prop.name]: { $in: storedIn(holding) } });
+  // Without brackets: version 6 merges conditions of relations into joins key by key.
+  if (scope.isNegated !== true) return { $and: [hasToken, ...isOne] };
+  const isUnknown = isChange ? [changedSince(prop.name, companion, candidates)] : [];
+  const isOneOrUnknown = { $or: [{ $and: isOne }, { [companion]: null }, ...isUnknown] };
+  return { $and: [hasToken, isOneOrUnknown] };
 }
 
-interface Holding {
+/**
+ * For NOT: the whole is unknown, and not false, of rows without a token, as in SQL, and of rows that are not as they were
+ * read. Unknown is what a comparison with NULL gives.
+ */
+function changedSince(name: string, companion: string, candidates: readonly Candidate[]): Row {
+  const unknown = { [companion]: { $in: [null] } };
+  const stored = storedIn(candidates);
+  return stored.length === 0 ? unknown : { $and: [{ [name]: { $nin: stored } }, unknown] };
+}
+
+function storedIn(rows: readonly Candidate[]): DeterministicTerm[] {
+  return rows.map(({ stored }) => new DeterministicTerm([stored], "$in"));
+}
+
+interface Candidate {
   readonly row: Row;
   readonly stored: Stored;
 }
 
-/** The rows behind the tokens that hold one of the values. */
-async function readHolding(
+/** The rows behind the tokens. */
+async function readCandidates(
   { prop, type, scope }: Comparison,
   where: Row,
-  values: readonly unknown[],
-): Promise<Holding[]> {
+): Promise<readonly Candidate[]> {
   const { meta, context } = scope;
-  const cipher = cipherOf(type);
   const candidates = await findCandidates(context, meta, {
     where,
     prop,
@@ -196,17 +220,28 @@ async function readHolding(
     const problem = `has a blindIndex so short that more than ${MAX_INDEX_CANDIDATES} rows share a token; use more bits`;
     throw unsupportedQuery(type, problem);
   }
+  return candidates.flatMap(({ row, stored }) =>
+    stored === null || stored === undefined ? [] : [{ row, stored: stored as Stored }],
+  );
+}
+
+function holdingOneOf(
+  candidates: readonly Candidate[],
+  { prop, type }: Comparison,
+  values: readonly unknown[],
+): Candidate[] {
+  const cipher = cipherOf(type);
   const wanted = new Set(values.map((value) => cipher.indexForm(value)));
-  return candidates.flatMap(({ row, stored }) => {
-    if (stored === null || stored === undefined) return [];
+  return candidates.filter(({ row, stored }) => {
     const value = row[prop.name] ?? cipher.open(stored); // the properties of an embeddable stand elsewhere
-    return wanted.has(cipher.indexForm(value)) ? [{ row, stored: stored as Stored }] : [];
+    return wanted.has(cipher.indexForm(value));
   });
 }
 
-function anyOf(meta: Meta, holding: readonly Holding[]): Row {
+function anyOf(meta: Meta, holding: readonly Candidate[]): Row {
   const [key = "", ...more] = meta.primaryKeys;
-  if (more.length === 0) return { [key]: { $in: holding.map(({ row }) => row[key]) } };
+  if (more.length === 0 || holding.length === 0)
+    return { [key]: { $in: holding.map(({ row }) => row[key]) } };
   const keys = [key, ...more];
   return {
     $or: holding.map(({ row }) => Object.fromEntries(keys.map((name) => [name, row[name]]))),

@@ -14,6 +14,7 @@ interface Row {
   short: string | null;
   place: { town: string | null };
   next: Row | null;
+  previous: { getItems(): Row[] };
 }
 
 const NAMES = ["ada", "bob", "cyd", "ada", null, "eve"] as const;
@@ -52,6 +53,7 @@ onBothVersions("A blind index", (suite) => {
         ...indexed("short", 4),
         place: { kind: "embedded", entity: () => Place, nullable: true },
         next: { kind: "m:1", entity: () => ThingClass, nullable: true },
+        previous: { kind: "1:m", entity: () => ThingClass, mappedBy: "next" },
       },
     } as never) as never;
     orm = await connect(suite.version, suite.database, [Place, Thing], {
@@ -247,6 +249,59 @@ onBothVersions("A blind index", (suite) => {
       const [one] = await suite.database.query("select plain from things where id = 1");
       expect(one!.plain).to.equal("ada");
     }
+  });
+
+  it("leaves a row alone that comes to hold what is negated, or holds it encrypted anew", async () => {
+    const driver = orm.em.getDriver() as unknown as Record<string, (...all: unknown[]) => unknown>;
+    const { nativeDelete } = driver;
+    const { encryptValue, searchValues } = suite.version.adapter;
+    const reference = { entity: Thing, property: "short" };
+    const conditions = [{ short: { $ne: "ada" } }, { $not: { short: "ada" } }];
+    const tokenOf = (value: string): unknown => searchValues(em(), reference, value)[0];
+    const values = Array.from({ length: 500 }, (_, i) => `n${i}`);
+    const neighbour = values.find((value) => tokenOf(value) === tokenOf("ada")) as string;
+    for (const where of conditions) {
+      for (const first of ["ada", neighbour]) {
+        await suite.database.query("truncate things restart identity cascade");
+        for (const short of [first, "bob", null]) await em().insert(Thing, { short } as never);
+        driver.nativeDelete = async (...all) => {
+          const stored = encryptValue(em(), reference, "ada");
+          await suite.database.query("update things set short = $1 where id = 1", [stored]);
+          return nativeDelete!.apply(driver, all);
+        };
+        const deleted = await em().nativeDelete(Thing, where as never);
+        driver.nativeDelete = nativeDelete!;
+        expect(deleted, first).to.equal(1);
+        expect(await find({})).to.deep.equal([1, 3]);
+      }
+    }
+  });
+
+  it("populates what was asked for, where MikroORM repeats the condition in the join", async () => {
+    await suite.database.query("update things set next_id = 1 where id in (2, 4, 5)");
+    for (const strategy of ["joined", "select-in"]) {
+      const found = await em().find(
+        Thing,
+        { previous: { short: "ada" } } as never,
+        { populate: ["previous"], populateWhere: "infer", strategy, limit: 5 } as never,
+      );
+      const populated = (found as Row[]).map(({ id, previous }) => [
+        id,
+        previous.getItems().map((one) => one.id),
+      ]);
+      expect(populated, strategy).to.deep.equal([[1, [4]]]);
+    }
+  });
+
+  it("takes sub-queries in other conditions as they are", async () => {
+    const builder = em()
+      .createQueryBuilder(Thing, "t")
+      .select("id")
+      .where({ wide: "ada" } as never);
+    const native = builder as unknown as Record<string, (() => unknown) | undefined>;
+    const query = (native.getKnexQuery ?? native.getNativeQuery)!.call(builder);
+    expect(await find({ id: { $in: query } })).to.deep.equal([1, 4]);
+    expect(await find({ $and: [{ id: { $in: query } }, { id: { $ne: 1 } }] })).to.deep.equal([4]);
   });
 
   it("refuses to compare more rows than it can", async function () {
