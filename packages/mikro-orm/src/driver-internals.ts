@@ -76,7 +76,15 @@ export interface QueryBuilder {
   /** Which relations to join, and the conditions on them. */
   populate(hints: unknown, where?: unknown, filter?: unknown): unknown;
   select(fields: unknown, distinct?: boolean): unknown;
+  distinct(): unknown;
   distinctOn(fields: unknown): unknown;
+  hasFlag(flag: string): boolean;
+  /** Of version 7. */
+  insertFrom?(source: QueryBuilder, options?: { readonly columns?: unknown }): unknown;
+  /** Of version 7. */
+  readonly state?: { readonly fields?: readonly unknown[] };
+  /** Of version 6. */
+  readonly _fields?: readonly unknown[];
   count(fields?: unknown, distinct?: boolean): unknown;
   joinReference(field: unknown, alias: string, condition: unknown, ...rest: unknown[]): unknown;
 }

@@ -82,14 +82,24 @@ export function wrapFindOneOrFail(
   };
 }
 
-/** MikroORM makes its errors about entities in static methods of these classes; the entity is a property of them. */
-export function wrapEntityErrors(redact: (error: { entity?: unknown }) => void): void {
+/**
+ * MikroORM makes its errors about entities in static methods of these classes; the entity is a property of them. One quotes
+ * the value that it was given: `hideValue` tells whether it may.
+ */
+export function wrapEntityErrors(
+  redact: (error: { entity?: unknown }) => void,
+  hideValue: (entity: unknown, property: string) => unknown,
+): void {
   for (const errors of [ValidationError, OptimisticLockError, NotFoundError]) {
     const factories = errors as unknown as Record<string, (...parameters: unknown[]) => unknown>;
     for (const name of Object.getOwnPropertyNames(errors)) {
       const { [name]: make } = factories;
       if (typeof make !== "function" || name === "prototype") continue;
       factories[name] = function (...parameters) {
+        if (name === "fromWrongPropertyType") {
+          const [entity, property] = parameters;
+          parameters[4] = hideValue(entity, property as string) ?? parameters[4];
+        }
         const error = make.apply(this, parameters);
         if (error instanceof Error) redact(error as { entity?: unknown });
         return error;

@@ -15,6 +15,7 @@ import {
 import { encryptedBehind, refusePaths } from "./other-names.ts";
 import { companionsOf, encryptionOf, encryptRows } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { refuseCopies } from "./column-copies.ts";
 import { convertUnconverted } from "./unconverted.ts";
 
 const patched = new WeakSet<object>();
@@ -29,10 +30,18 @@ export function patchBuilder(prototype: QueryBuilder): void {
 }
 
 function patchData(prototype: QueryBuilder): void {
-  const { merge } = prototype;
+  const { merge, insertFrom } = prototype;
   prototype.merge = function (data) {
     return merge.call(this, data && mergeData(propertiesOf(metaOfBuilder(this)), data));
   };
+  if (insertFrom) {
+    prototype.insertFrom = function (source, options) {
+      const { columns } = options ?? {};
+      const named = columns === undefined ? undefined : [columns].flat();
+      refuseCopies({ target: this, source, columns: named, optionsOf });
+      return insertFrom.call(this, source, options);
+    };
+  }
 }
 
 /**
@@ -118,7 +127,7 @@ function refuseHaving(builder: QueryBuilder, condition: unknown): void {
 
 /** Equal values have different ciphertexts, deterministic ones while keys rotate. */
 function patchDistinctions(prototype: QueryBuilder): void {
-  const { groupBy, select, distinctOn, count } = prototype;
+  const { groupBy, select, distinct, distinctOn, count } = prototype;
   prototype.groupBy = function (fields) {
     refuseFields(this, fields, "cannot be grouped by");
     return groupBy.call(this, fields);
@@ -127,13 +136,18 @@ function patchDistinctions(prototype: QueryBuilder): void {
     refuseFields(this, fields, "cannot be selected distinct");
     return distinctOn.call(this, fields);
   };
-  prototype.select = function (fields, distinct) {
-    if (distinct === true) refuseFields(this, fields, "cannot be selected distinct");
-    return select.call(this, fields, distinct);
+  prototype.distinct = function () {
+    refuseFields(this, this.state?.fields ?? this._fields, "cannot be selected distinct");
+    return distinct.call(this);
   };
-  prototype.count = function (fields, distinct) {
-    if (distinct === true) refuseFields(this, fields, "cannot be counted distinct");
-    return count.call(this, fields, distinct);
+  prototype.select = function (fields, isDistinct) {
+    if (isDistinct === true || this.hasFlag("DISTINCT"))
+      refuseFields(this, fields, "cannot be selected distinct");
+    return select.call(this, fields, isDistinct);
+  };
+  prototype.count = function (fields, isDistinct) {
+    if (isDistinct === true) refuseFields(this, fields, "cannot be counted distinct");
+    return count.call(this, fields, isDistinct);
   };
 }
 

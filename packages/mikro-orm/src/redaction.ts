@@ -1,11 +1,13 @@
 // What MikroORM puts into messages: the condition of a search without a result, and entities. Both keep their shape
 // and lose the plaintext of encrypted properties.
 import { inspect } from "node:util";
+import { encryptedTypeOf } from "./binding.ts";
 import { encryptionOf } from "./rows.ts";
 import { metaOf, wrapEntityErrors, wrapFindOneOrFail } from "./entity-manager-internals.ts";
 import {
   allMetadata,
   propertiesOf,
+  propertyAt,
   targetOf,
   type Meta,
   type Properties,
@@ -17,7 +19,7 @@ import { isPlainObject } from "./plain-object.ts";
 const ENCRYPTED = { [inspect.custom]: () => "[encrypted]", toJSON: () => "[encrypted]" };
 
 /** Prototypes of entities and embeddables that are. */
-const redacted = new WeakSet<object>();
+const redacted = new WeakMap<object, Meta>();
 
 let isInstalled = false;
 
@@ -29,7 +31,10 @@ export function installRedaction(): void {
     const meta = metaOf(em, entityName);
     return meta ? redactCondition(propertiesOf(meta), where) : where;
   });
-  wrapEntityErrors(hideEntity);
+  wrapEntityErrors(hideEntity, (entity, property) => {
+    const meta = redacted.get(Object.getPrototypeOf(entity) as object);
+    return encryptedTypeOf(meta && propertyAt(propertiesOf(meta), property)) && ENCRYPTED;
+  });
 }
 
 /** Logs write an error's own properties, the entity as JSON in the clear. `error.getEntity()` still gives it. */
@@ -70,7 +75,7 @@ export function redactEntities(metadata: { getAll(): unknown }): void {
     const prototype = meta.prototype as object | undefined;
     const { encrypted, embedded } = encryptionOf(propertiesOf(meta));
     if (!prototype || redacted.has(prototype) || encrypted.length + embedded.length === 0) continue;
-    redacted.add(prototype);
+    redacted.set(prototype, meta);
     redactPrototype(prototype, meta);
   }
 }

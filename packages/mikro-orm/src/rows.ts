@@ -1,7 +1,13 @@
 // Rows on their way to the database: values become encrypted cells, a column at a time, and the tokens of blind
 // indexes are put beside them.
-import { DecryptError, KeyError, textCodec, type StoredInput } from "@fieldseal/crypto";
-import { cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
+import {
+  DecryptError,
+  KeyError,
+  textCodec,
+  UnsupportedQueryError,
+  type StoredInput,
+} from "@fieldseal/crypto";
+import { bindingOf, cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import {
   isRawSql,
@@ -82,9 +88,22 @@ function encryptEmbedded(properties: Properties, value: unknown): unknown {
       value,
     );
   }
+  if (typeof value === "string") refuseText(properties);
   if (typeof value !== "object" || value === null || isRawSql(value)) return value;
   const [encrypted] = encryptRows(properties, [value as Row]);
   return withMarks(encrypted as Row, value);
+}
+
+/** A document as JSON text would go to the database as it is, with what should be encrypted in it. */
+function refuseText(properties: Properties): never {
+  const { encrypted, embedded } = encryptionOf(properties);
+  const [first] = encrypted;
+  if (first === undefined) return refuseText(embedded[0]?.embeddedProps as Properties);
+  const { label, meta, prop } = bindingOf(first.type) ?? {};
+  throw new UnsupportedQueryError(
+    `${label} is encrypted, and stands in a document that was given as text. Give it as an object.`,
+    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+  );
 }
 
 /** MikroORM marks what is to be written as JSON by a symbol that copies do not have. */

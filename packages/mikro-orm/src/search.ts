@@ -4,6 +4,7 @@
 import { encryptedTypeOf, unsupportedQuery } from "./binding.ts";
 import { isOperator, prepareCondition, type Condition } from "./conditions.ts";
 import { propertyOfKey, wrapProcessWhere, type WhereOptions } from "./mikro-orm-internals.ts";
+import { encryptedBehind } from "./other-names.ts";
 import { DeterministicTerm, IndexTerm } from "./search-term.ts";
 import { isPlainObject } from "./plain-object.ts";
 
@@ -100,7 +101,8 @@ function holdsTerm(value: unknown): boolean {
 function refuseOrdering(options: WhereOptions): void {
   if (!isPlainObject(options.where)) return;
   for (const key of Object.keys(options.where)) {
-    const type = encryptedTypeOf(propertyOfKey(key, options));
+    const prop = propertyOfKey(key, options);
+    const type = prop ? encryptedTypeOf(prop) : encryptedBehind(key, options);
     if (type) throw unsupportedQuery(type, "cannot be sorted by");
   }
 }

@@ -54,6 +54,7 @@ onBothVersions("Other names of encrypted properties", (suite) => {
     onConflict(field: string): Builder;
     merge(data: unknown): Builder;
     groupBy(field: string): Builder;
+    orderBy(order: unknown): Builder;
     having(condition: unknown): Builder;
     execute(): Promise<unknown>;
   }
@@ -94,6 +95,8 @@ onBothVersions("Other names of encrypted properties", (suite) => {
         .where({ "notes.full_text": SECRET })
         .execute(),
     "GROUP BY a column": (em) => builder(em).select("id").groupBy("full_text").execute(),
+    "ORDER BY a column": (em) =>
+      builder(em).select("*").orderBy({ "n.full_text": "asc" }).execute(),
     "HAVING a column": (em) =>
       builder(em).select("id").groupBy("id").having({ full_text: SECRET }).execute(),
   };

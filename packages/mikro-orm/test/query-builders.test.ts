@@ -7,6 +7,8 @@ import { onBothVersions, person } from "./suite.ts";
 /** Query builders, with conditions that the types of neither version allow. */
 interface Builder {
   select(fields: unknown, distinct?: boolean): Builder;
+  distinct(): Builder;
+  insertFrom?(source: Builder, options?: object): Builder;
   leftJoin(path: string, alias: string, condition?: unknown): Builder;
   leftJoinAndSelect(path: string, alias: string, condition?: unknown): Builder;
   where(condition: unknown): Builder;
@@ -107,6 +109,8 @@ onBothVersions("Query builders", (suite) => {
     "GROUP BY inside of an embeddable": () => people().select("age").groupBy("address.zip"),
     "DISTINCT ON": () => people().select("*").distinctOn("email").getResult(),
     "SELECT DISTINCT": () => people().select(["age", "name"], true).execute(),
+    "SELECT DISTINCT by its method": () => people().select(["age", "name"]).distinct().execute(),
+    "SELECT DISTINCT before the fields": () => people().distinct().select(["age", "name"]),
     "COUNT DISTINCT": () => people().count("email", true).execute(),
     "an operator on an inline embeddable": () =>
       suite.em().find(suite.Person, { address: { $like: "of Ada" } } as never),
@@ -138,6 +142,26 @@ onBothVersions("Query builders", (suite) => {
       expect(error.message).to.match(/^(Person|Pet|Address)\.\w+ /);
     });
   }
+
+  it("refuse INSERT ... SELECT between columns of different contexts, in version 7", async function () {
+    if (suite.version.number === 6) return;
+    const copied = pets().select(["t.owner", "t.secret"]).where({ "t.owner": id });
+    await pets().insertFrom!(copied).execute();
+    const copies = await suite.em().find(suite.Pet, { owner: { id } } as never);
+    expect(copies.map(({ secret }) => secret)).to.deep.equal(["of Ada", "of Ada"]);
+    const sources = [
+      () => pets().insertFrom!(people().select("p.age"), { columns: ["secret"] }),
+      () => pets().insertFrom!(people().select("p.name"), { columns: ["secret"] }),
+      () => people().insertFrom!(people().select("p.name"), { columns: ["age"] }),
+      () =>
+        people().insertFrom!(people().select(["p.name", "p.email"]), {
+          columns: ["email", "name"],
+        }),
+      () => people().insertFrom!(pets()),
+      () => pets().insertFrom!(pets().select([suite.version.core.raw("'of Ada'").as("secret")])),
+    ];
+    for (const source of sources) await refusal(source);
+  });
 
   it("find deterministic JSON values by $eq, $ne, $in and $nin", async () => {
     const find = async (settings: unknown): Promise<number[]> => {

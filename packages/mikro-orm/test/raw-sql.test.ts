@@ -88,6 +88,25 @@ onBothVersions("raw() on encrypted properties", (suite) => {
     );
   });
 
+  it("is not stored as JSON text in place of a document", async () => {
+    const { Person } = suite;
+    const update = (em: EntityManager, data: object): unknown =>
+      em.nativeUpdate(Person, { id }, data as never);
+    await expectRefusals(
+      {
+        document: (em, value) => update(em, { card: value }),
+        "list of documents": (em, value) => update(em, { cards: value }),
+        "in a list": (em, value) => update(em, { cards: [value] }),
+        insertMany: (em, value) => em.insertMany(Person, [person({ card: value })]),
+        upsert: (em, value) => em.upsert(Person, person({ card: value })),
+        "query builder": (em, value) =>
+          em.createQueryBuilder(Person).update({ card: value }).where({ id }).execute(),
+      },
+      () => JSON.stringify({ pin: SECRET }),
+      /Person\.cards?\.pin|Card\.pin/,
+    );
+  });
+
   it("is not compared with", async () => {
     const { Person, Pet } = suite;
     const select = (em: EntityManager, where: unknown): unknown =>

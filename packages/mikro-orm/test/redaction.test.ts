@@ -112,6 +112,30 @@ onBothVersions("Redaction", (suite) => {
     }
   });
 
+  it("keeps a value of another type out of the message that names its property", async () => {
+    const given = 493_128_977;
+    const shapes = [
+      { email: given },
+      { address: { zip: given } },
+      { card: { pin: given } },
+      { cards: [{ pin: given }] },
+    ];
+    for (const shape of shapes) {
+      const { message } = await failure(async (em) => {
+        const one = em.create(suite.Person, person());
+        em.assign(one, shape as never);
+        await em.persist(one).flush();
+      });
+      expect(message)
+        .to.match(/email|zip|pin/)
+        .and.not.include(given);
+    }
+    const { message } = await failure(async (em) => {
+      em.assign(em.create(suite.Person, person()), { age: "old" } as never);
+    });
+    expect(message).to.include("'old'");
+  });
+
   it("keeps a missing property's message free of the others' values", async () => {
     const { message } = await failure(async (em) =>
       em.persist(em.create(suite.Person, { name: SECRET } as never)).flush(),
