@@ -17,7 +17,24 @@ import { encryptionOf } from "./rows.ts";
 export function checkDiscovered(metadata: { getAll(): unknown }): void {
   for (const meta of allMetadata(metadata)) {
     for (const prop of Object.values(propertiesOf(meta))) refuseReference(meta, prop);
+    refuseSwappedNames(meta);
     for (const polymorph of polymorphsOf(meta)) refuseMixture(meta, polymorph);
+  }
+}
+
+/**
+ * MikroORM maps names to columns, and some of them twice: where one property is stored under another's name, it mixes them up.
+ */
+function refuseSwappedNames(meta: Meta): void {
+  const properties = propertiesOf(meta);
+  for (const prop of Object.values(properties)) {
+    const { [columnOf(prop)]: other } = properties;
+    if (other === undefined || other === prop || columnOf(other) === columnOf(prop)) continue;
+    if (!encryptedTypeOf(prop) && !encryptedTypeOf(other)) continue;
+    throw new ConfigError(
+      "ERR_CONFIG_OPTION",
+      `${meta.className}.${prop.name} is stored in column "${columnOf(prop)}", which is the name of another property. Rename one.`,
+    );
   }
 }
 

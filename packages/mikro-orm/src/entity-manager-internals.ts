@@ -17,6 +17,15 @@ export function metaOf(em: EntityManagerLike, entityName: unknown): Meta | undef
   return em.getMetadata().find(entityName as never) as Meta | undefined;
 }
 
+/**
+ * Version 6 takes alternatives with brackets apart where it merges conditions into joins (QueryBuilder.mergeOnConditions); version 7
+ * leaves them where they are.
+ */
+export function losesBrackets(em: EntityManagerLike): boolean {
+  const all: unknown = em.getMetadata().getAll();
+  return !(all instanceof Map);
+}
+
 /** The statement that a condition is for: what is read on its behalf must be read where it goes. */
 export interface StatementContext {
   readonly em: EntityManagerLike;

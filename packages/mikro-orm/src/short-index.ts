@@ -1,16 +1,16 @@
 // Blind indexes of few bits: several values share a token. Before a statement of the entity manager runs, each
 // condition on such an index is answered exactly: the rows with the token are read, decrypted and compared, and the
 // condition names their primary keys as well. So counting, limits, NOT, UPDATE and DELETE mean the value alone.
-import { MAX_INDEX_CANDIDATES, type Stored } from "@fieldseal/crypto";
 import { cipherOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import {
-  findCandidates,
+  losesBrackets,
   metaOf,
   wrapEntityManagerWhere,
   type StatementContext,
 } from "./entity-manager-internals.ts";
 import { indexTokens } from "./found-rows.ts";
+import { holdingOneOf, readCandidates, type Candidate } from "./index-candidates.ts";
 import {
   isRawSql,
   propertiesOf,
@@ -65,9 +65,13 @@ function shortlyIndexed(prop: Property | undefined): BoundType | undefined {
 interface Scope {
   readonly context: StatementContext;
   readonly meta: Meta;
-  readonly properties?: Properties;
+  readonly properties?: Properties | undefined;
   /** Whether rows that do not fit may be the ones that are asked for. */
   readonly isNegated?: boolean;
+  /** Whether it is one of several alternatives. */
+  readonly isAlternative?: boolean;
+  /** Whether a relation leads here. */
+  readonly isRelated?: boolean;
 }
 
 /** The condition with every comparison of a shortly indexed property replaced; the original is not touched. */
@@ -79,7 +83,11 @@ async function resolve(where: unknown, scope: Scope): Promise<unknown> {
   }
   if (!isPlainObject(where)) return where;
   const { kept, found } = await resolveParts(where, scope);
-  return found.length === 0 ? kept : { ...kept, $and: [...listIn(kept.$and), ...found] };
+  if (found.length === 0) return kept;
+  const isAlone = found.length === 1 && Reflect.ownKeys(kept).length === 0;
+  return isAlone && losesBrackets(scope.context.em)
+    ? found[0]
+    : { ...kept, $and: [...listIn(kept.$and), ...found] };
 }
 
 /** Query builders are no conditions, and run when they are awaited. */
@@ -118,8 +126,12 @@ async function resolveParts(
 /** Operators of a plain property hold nothing of ours, whatever they are resolved in. */
 function innerScope(key: string, prop: Property | undefined, scope: Scope): Scope {
   const isNegated = scope.isNegated === true || NEGATIONS.has(key);
-  if (GROUPS.has(key)) return { ...scope, isNegated };
-  return { context: scope.context, meta: targetOf(prop) ?? scope.meta, isNegated };
+  const isAlternative = scope.isAlternative === true || key === "$or";
+  const inner = { ...scope, isNegated, isAlternative };
+  if (GROUPS.has(key)) return inner;
+  const target = targetOf(prop);
+  const isRelated = scope.isRelated === true || target !== undefined;
+  return { ...inner, meta: target ?? scope.meta, properties: undefined, isRelated };
 }
 
 function listIn(list: unknown): readonly unknown[] {
@@ -131,8 +143,16 @@ function isComparison(value: unknown): boolean {
   if (value === null || value === undefined || isRawSql(value)) return false;
   if (Array.isArray(value)) return value.length > 0;
   if (!isPlainObject(value)) return true;
-  const operators = Object.keys(value);
-  return operators.length > 0 && operators.every((operator) => OPERATORS.has(operator));
+  const operators = Object.entries(value);
+  return (
+    operators.length > 0 &&
+    operators.every(([operator, operand]) => OPERATORS.has(operator) && !isStored(operand))
+  );
+}
+
+/** Of a condition that was resolved before, and is asked again of the relation itself. */
+function isStored(operand: unknown): boolean {
+  return Array.isArray(operand) && operand.some((item) => item instanceof DeterministicTerm);
 }
 
 interface Comparison {
@@ -155,19 +175,23 @@ async function resolveComparison(comparison: Comparison, value: unknown): Promis
     }
     const values = isList ? (operand as unknown[]) : [operand];
     const isNegation = operator === "$ne" || operator === "$nin";
-    const scope = { ...comparison.scope, isNegated: comparison.scope.isNegated || isNegation };
-    const rows = await rowsHolding({ ...comparison, scope }, values);
-    conditions.push(isNegation ? { $not: rows } : rows);
+    const looked = await lookUp(comparison, values);
+    conditions.push(isNegation ? rowsNotHolding(looked) : rowsHolding(looked));
   }
   return conditions;
 }
 
-/**
- * "It has one of the tokens, and it is one of the rows that really hold one of the values". A row may change between the
- * two statements: then what is stored does, which UPDATE and DELETE compare too.
- */
-async function rowsHolding(comparison: Comparison, values: readonly unknown[]): Promise<Row> {
-  const { prop, type, scope } = comparison;
+/** What the query before the statement found. */
+interface Looked extends Comparison {
+  readonly companion: string;
+  readonly tokens: readonly unknown[];
+  /** The rows behind the tokens, and those of them that hold one of the values. */
+  readonly candidates: readonly Candidate[];
+  readonly holding: readonly Candidate[];
+}
+
+async function lookUp(comparison: Comparison, values: readonly unknown[]): Promise<Looked> {
+  const { type } = comparison;
   if (values.some((value) => value === null || value === undefined)) {
     throw unsupportedQuery(type, "cannot be compared with a list that has null in it");
   }
@@ -175,21 +199,56 @@ async function rowsHolding(comparison: Comparison, values: readonly unknown[]): 
   const tokens = values.flatMap((value) => indexTokens(type, value));
   const candidates = await readCandidates(comparison, { [companion]: { $in: tokens.map(String) } });
   const holding = holdingOneOf(candidates, comparison, values);
-  const hasToken = { [companion]: { $in: tokens } };
-  const isOne = [anyOf(scope.meta, holding)];
-  const { isChange } = scope.context;
-  if (isChange) isOne.push({ [prop.name]: { $in: storedIn(holding) } });
-  // Without brackets: version 6 merges conditions of relations into joins key by key.
-  if (scope.isNegated !== true) return { $and: [hasToken, ...isOne] };
-  const isUnknown = isChange ? [changedSince(prop.name, companion, candidates)] : [];
-  const isOneOrUnknown = { $or: [{ $and: isOne }, { [companion]: null }, ...isUnknown] };
-  return { $and: [hasToken, isOneOrUnknown] };
+  return { ...comparison, companion, tokens, candidates, holding };
+}
+
+/**
+ * "It has one of the tokens, and it is one of the rows that really hold one of the values". A row may change between the
+ * two statements: then what is stored does, which UPDATE and DELETE compare too.
+ */
+function rowsHolding(looked: Looked): Row {
+  const { prop, scope, companion, tokens, holding } = looked;
+  if (scope.isNegated === true) return rowsHoldingOrUnknown(looked);
+  const isOne = anyOf(scope.meta, holding);
+  if (scope.context.isChange) {
+    return { $and: [{ [companion]: { $in: tokens } }, isOne, isAsRead(prop, holding)] };
+  }
+  // MikroORM merges conditions on relations into joins key by key, and loses brackets. So there are none, and in version 6
+  // one key where there are alternatives.
+  const isOneKey = scope.isRelated && scope.isAlternative && losesBrackets(scope.context.em);
+  if (isOneKey) return isAsRead(prop, holding);
+  return { $and: [{ [companion]: { $in: tokens } }, isOne] };
+}
+
+/** Without NOT where that can be, for the same reason. */
+function rowsNotHolding(looked: Looked): Row {
+  const { scope, companion, holding } = looked;
+  const [key = "", ...more] = scope.meta.primaryKeys;
+  if (scope.isNegated === true || scope.context.isChange || more.length > 0) {
+    return { $not: rowsHoldingOrUnknown(looked) };
+  }
+  const others = { [key]: { $nin: holding.map(({ row }) => row[key]) } };
+  return { $and: [{ [companion]: { $ne: null } }, ...(holding.length === 0 ? [] : [others])] };
 }
 
 /**
  * For NOT: the whole is unknown, and not false, of rows without a token, as in SQL, and of rows that are not as they were
  * read. Unknown is what a comparison with NULL gives.
  */
+function rowsHoldingOrUnknown(looked: Looked): Row {
+  const { prop, scope, companion, tokens, candidates, holding } = looked;
+  const isOne = [anyOf(scope.meta, holding)];
+  const { isChange } = scope.context;
+  if (isChange) isOne.push(isAsRead(prop, holding));
+  const isUnknown = isChange ? [changedSince(prop.name, companion, candidates)] : [];
+  const isOneOrUnknown = { $or: [{ $and: isOne }, { [companion]: null }, ...isUnknown] };
+  return { $and: [{ [companion]: { $in: tokens } }, isOneOrUnknown] };
+}
+
+function isAsRead({ name }: Property, rows: readonly Candidate[]): Row {
+  return { [name]: { $in: storedIn(rows) } };
+}
+
 function changedSince(name: string, companion: string, candidates: readonly Candidate[]): Row {
   const unknown = { [companion]: { $in: [null] } };
   const stored = storedIn(candidates);
@@ -198,44 +257,6 @@ function changedSince(name: string, companion: string, candidates: readonly Cand
 
 function storedIn(rows: readonly Candidate[]): DeterministicTerm[] {
   return rows.map(({ stored }) => new DeterministicTerm([stored], "$in"));
-}
-
-interface Candidate {
-  readonly row: Row;
-  readonly stored: Stored;
-}
-
-/** The rows behind the tokens. */
-async function readCandidates(
-  { prop, type, scope }: Comparison,
-  where: Row,
-): Promise<readonly Candidate[]> {
-  const { meta, context } = scope;
-  const candidates = await findCandidates(context, meta, {
-    where,
-    prop,
-    limit: MAX_INDEX_CANDIDATES + 1,
-  });
-  if (candidates.length > MAX_INDEX_CANDIDATES) {
-    const problem = `has a blindIndex so short that more than ${MAX_INDEX_CANDIDATES} rows share a token; use more bits`;
-    throw unsupportedQuery(type, problem);
-  }
-  return candidates.flatMap(({ row, stored }) =>
-    stored === null || stored === undefined ? [] : [{ row, stored: stored as Stored }],
-  );
-}
-
-function holdingOneOf(
-  candidates: readonly Candidate[],
-  { prop, type }: Comparison,
-  values: readonly unknown[],
-): Candidate[] {
-  const cipher = cipherOf(type);
-  const wanted = new Set(values.map((value) => cipher.indexForm(value)));
-  return candidates.filter(({ row, stored }) => {
-    const value = row[prop.name] ?? cipher.open(stored); // the properties of an embeddable stand elsewhere
-    return wanted.has(cipher.indexForm(value));
-  });
 }
 
 function anyOf(meta: Meta, holding: readonly Candidate[]): Row {

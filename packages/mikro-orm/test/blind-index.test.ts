@@ -293,10 +293,39 @@ onBothVersions("A blind index", (suite) => {
     }
   });
 
+  it("populates by alternatives and negations as by those of a plain column", async () => {
+    await suite.database.query("update things set next_id = 1 where id in (2, 3, 4, 5)");
+    const shapes: ((key: string) => object)[] = [
+      (key) => ({ previous: { [key]: { $ne: "ada" } } }),
+      (key) => ({ previous: { [key]: { $nin: ["ada", "zoe"] } } }),
+      (key) => ({ previous: { $or: [{ [key]: "ada" }, { wide: "bob" }] } }),
+      (key) => ({ $or: [{ previous: { [key]: "ada" } }, { previous: { wide: "bob" } }] }),
+    ];
+    for (const [i, shape] of shapes.entries()) {
+      for (const strategy of ["joined", "select-in"]) {
+        const ask = async (key: string): Promise<unknown> => {
+          const found = await em().find(
+            Thing,
+            shape(key) as never,
+            { populate: ["previous"], populateWhere: "infer", strategy } as never,
+          );
+          return (found as Row[]).map((row) => [
+            row.id,
+            row.previous
+              .getItems()
+              .map(({ id }) => id)
+              .toSorted((a, b) => a - b),
+          ]);
+        };
+        expect(await ask("short"), `${i} ${strategy}`).to.deep.equal(await ask("plain"));
+      }
+    }
+  });
+
   it("takes sub-queries in other conditions as they are", async () => {
     const builder = em()
       .createQueryBuilder(Thing, "t")
-      .select("id")
+      .select("id" as never)
       .where({ wide: "ada" } as never);
     const native = builder as unknown as Record<string, (() => unknown) | undefined>;
     const query = (native.getKnexQuery ?? native.getNativeQuery)!.call(builder);

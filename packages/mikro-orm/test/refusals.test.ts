@@ -123,6 +123,18 @@ for (const { number, ...version } of versions) {
         }),
       ));
 
+    it("refuses a column that has the name of another property", async () => {
+      class Thing {
+        declare id: number;
+      }
+      const secret = { type: new EncryptedType(), fieldName: "note", nullable: true };
+      const note = { type: "text", fieldName: "secret", nullable: true };
+      const thing = schema({ class: Thing, properties: { id, secret, note } });
+      expect((await refusal(thing)).message).to.equal(
+        'Thing.secret is stored in column "note", which is the name of another property. Rename one.',
+      );
+    });
+
     it("refuses a relation by an encrypted property", async () => {
       class Owner {
         declare id: number;
