@@ -1,4 +1,5 @@
 // From the names and expressions of a query to the encrypted attribute that they mean, through associations too.
+import { UnsupportedQueryError } from "@fieldseal/crypto";
 import { Utils } from "sequelize";
 import { encryptedAttributes, isEncrypted, type EncryptedAttribute } from "./installation.ts";
 import type { ModelClass } from "./sequelize-internals.ts";
@@ -26,11 +27,10 @@ export function attributeAtPath(
     if (inside) return inside; // the rest is a path in a JSON value
     const association = model?.associations[step];
     if (!association && model?.rawAttributes[step]) return undefined; // a path in a plain JSON column
-    if (through?.name === step) [model, through] = [through, undefined];
-    else {
-      model = association?.target ?? modelCalled(step, root);
-      through = association?.through?.model;
-    }
+    const next = association?.target ?? modelCalled(step, root);
+    // Under its own name or the alias that the query gives it.
+    if (through && (through.name === step || !next)) [model, through] = [through, undefined];
+    else [model, through] = [next, association?.through?.model];
     if (!model) return attributeNearby(name, root);
   }
   return namedAttribute(model, name);
@@ -45,15 +45,23 @@ function attributeNearby(
   root: ModelClass | undefined,
 ): EncryptedAttribute | undefined {
   const models = new Set(root ? [root] : []);
+  const found: EncryptedAttribute[] = [];
   for (const model of models) {
-    const found = namedAttribute(model, name);
-    if (found) return found;
+    const own = namedAttribute(model, name);
+    if (own) found.push(own);
     for (const { target, through } of Object.values(model.associations)) {
       models.add(target);
       if (through) models.add(through.model);
     }
   }
-  return undefined;
+  const [first, ...others] = found;
+  if (first === undefined || first === namedAttribute(root, name) || others.length === 0)
+    return first;
+  throw new UnsupportedQueryError(
+    `"${name}" is the name of encrypted columns of ${found.map(({ Model: { name: model } }) => model).join(" and ")}, and the path ` +
+      "before it leads to none of them. Name it by an association.",
+    { model: first.Model.name, field: first.fieldName },
+  );
 }
 
 /** By its own name or its table's: `User.email` names the root by it. */

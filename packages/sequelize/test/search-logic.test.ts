@@ -127,3 +127,42 @@ for (const [kind, options] of Object.entries(kinds)) {
     });
   });
 }
+
+describe("a condition on a join table", () => {
+  it("means its column under the alias that the query gives it, though other tables have one of the name", async function () {
+    this.timeout(60_000);
+    const opened = await openDatabase(Keyring.fromKey(generateRootKey()));
+    const { sequelize } = opened;
+    const define = (name: string, column: string): ModelStatic<Model> =>
+      sequelize.define(
+        name,
+        { [column]: EncryptedType({ deterministic: true }) },
+        { timestamps: false },
+      );
+    const [Post, Tag, Link] = [
+      define("Post", "note"),
+      define("Tag", "label"),
+      define("Link", "note"),
+    ];
+    Post.belongsToMany(Tag, { through: Link, as: "tags" });
+    Tag.belongsToMany(Post, { through: Link, as: "posts" });
+    const Author = define("Author", "name");
+    Author.hasMany(Post, { as: "posts", foreignKey: "AuthorId" });
+    await sequelize.sync();
+    const post = await Post.create({ note: "of the post" });
+    const tag = await Tag.create({ label: "x" });
+    await Link.create({ PostId: post.get("id"), TagId: tag.get("id"), note: "of the link" });
+    const tags = { association: "tags", through: { as: "link" } };
+    for (const [note, count] of [
+      ["of the link", 1],
+      ["of the post", 0],
+    ] as const) {
+      const found = await Post.findAll({ include: [tags], where: { "$tags.link.note$": note } });
+      expect(found, note).to.have.length(count);
+    }
+    const unknown = { "$nobody.note$": "of the post" };
+    const error = await Author.findAll({ where: unknown }).catch((thrown: unknown) => thrown);
+    expect(error).to.have.property("code", "ERR_QUERY_UNSUPPORTED");
+    await opened.close();
+  });
+});
