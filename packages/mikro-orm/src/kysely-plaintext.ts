@@ -3,7 +3,9 @@
 import { parseEnvelope, UnsupportedQueryError } from "@fieldseal/crypto";
 import { bindingOf, cipherOf, type BoundType } from "./binding.ts";
 import { Cell } from "./cell.ts";
+import { companionOf } from "./companion.ts";
 import { isNode, KyselyScope, nameIn, type Node, type Tables } from "./kysely-scope.ts";
+import { columnOf, propertiesOf, type Property } from "./mikro-orm-internals.ts";
 
 /** @throws {@link UnsupportedQueryError} for values of encrypted columns that are neither encrypted nor will be */
 export function refusePlaintext(query: unknown, tables: Tables): void {
@@ -19,7 +21,9 @@ function inspect(value: unknown, outer: KyselyScope): void {
   if (!isNode(value)) return;
   const scope = QUERIES.has(value.kind) ? outer.inside(value) : outer;
   if (value.kind === "InsertQueryNode") checkRows(value, scope);
+  if (Array.isArray(value.updates)) checkTokens(value.updates as readonly Node[], scope);
   if (value.kind === "ColumnUpdateNode") check(scope.written(nameIn(value.column)), value.value);
+  if (value.kind === "CaseNode") checkCase(value, scope);
   if (value.kind === "BinaryOperationNode") {
     checkComparison(value.leftOperand, value.rightOperand, scope);
     checkComparison(value.rightOperand, value.leftOperand, scope);
@@ -27,8 +31,35 @@ function inspect(value: unknown, outer: KyselyScope): void {
   for (const child of Object.values(value)) inspect(child, scope);
 }
 
+/** `case email when ... then ...` */
+function checkCase({ value, when }: Node, scope: KyselyScope): void {
+  for (const branch of (when ?? []) as readonly Node[]) {
+    checkComparison(value, branch.condition, scope);
+  }
+}
+
+/** Nothing here makes tokens: left out, those of the value before would stay. */
+function checkTokens(written: readonly Node[], scope: KyselyScope): void {
+  const columns = written.map((node) => nameIn(node.column));
+  for (const column of columns) {
+    const type = scope.written(column);
+    if (type?.options.blindIndex === undefined) continue;
+    const { label, meta, prop } = bindingOf(type) ?? {};
+    const companion = companionOf(type);
+    const index = columnOf(propertiesOf(meta)[companion] as Property);
+    if (columns.includes(index)) continue;
+    throw new UnsupportedQueryError(
+      `${label} has a blind index, and this Kysely query would leave its tokens as they are. Write "${companion}" too, with what ` +
+        "searchValues() gives first, or null.",
+      { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+    );
+  }
+}
+
 function checkRows({ columns, values }: Node, scope: KyselyScope): void {
-  const types = ((columns ?? []) as readonly Node[]).map((column) => scope.written(nameIn(column)));
+  const named = (columns ?? []) as readonly Node[];
+  checkTokens(named, scope);
+  const types = named.map((column) => scope.written(nameIn(column)));
   const rows = isNode(values) && Array.isArray(values.values) ? (values.values as Node[]) : [];
   for (const row of rows) {
     types.forEach((type, i) => check(type, (row.values as readonly unknown[] | undefined)?.[i]));

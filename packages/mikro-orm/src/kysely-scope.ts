@@ -58,6 +58,8 @@ export class KyselyScope {
   /** Of tables anywhere in the statement: for names of subqueries and WITH, which hold columns of any. */
   readonly #mentioned: readonly Columns[];
   readonly #outer: KyselyScope | undefined;
+  /** Columns by the names that selections anywhere in the statement give them. */
+  readonly #renamed: ReadonlyMap<string, string>;
   /** By alias; undefined for what is no table of an entity. */
   readonly #aliases = new Map<string, Columns | undefined>();
   #target: Columns | undefined;
@@ -67,6 +69,7 @@ export class KyselyScope {
     this.#outer = outer;
     this.#mentioned = outer ? outer.#mentioned : [...mentionedIn(query, tables)];
     this.#target = outer ? outer.#target : undefined;
+    this.#renamed = outer ? outer.#renamed : new Map(renamedIn(query));
   }
 
   /** The scope of a query in this one. */
@@ -125,12 +128,24 @@ export class KyselyScope {
   }
 
   #anywhere(column: string): BoundType | undefined {
+    const renamed = this.#renamed.get(column);
     for (const columns of this.#mentioned) {
-      const type = columns.get(column);
+      const type =
+        columns.get(column) ?? (renamed === undefined ? undefined : columns.get(renamed));
       if (type) return type;
     }
     return undefined;
   }
+}
+
+/** `select email as address` */
+function* renamedIn(value: unknown): Generator<[alias: string, column: string]> {
+  if (Array.isArray(value)) for (const item of value) yield* renamedIn(item);
+  if (!isNode(value)) return;
+  const { node, alias } = value as Node & { readonly node?: Node };
+  if (value.kind === "AliasNode" && node?.kind === "ReferenceNode")
+    yield [nameIn(alias), nameIn(node)];
+  for (const child of Object.values(value)) yield* renamedIn(child);
 }
 
 function* mentionedIn(value: unknown, tables: Tables): Generator<Columns> {

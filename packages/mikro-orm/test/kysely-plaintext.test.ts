@@ -72,6 +72,16 @@ onBothVersions("Kysely without convertValues", (suite) => {
         .where("owner_id", "in", (inner) =>
           inner.selectFrom("people").select("id").where("email", "=", SECRET),
         ),
+    case: (db) =>
+      db
+        .selectFrom("people")
+        .select((eb) => eb.case("email").when(SECRET).then(1).else(0).end().as("x")),
+    "a column under another name": (db) =>
+      db
+        .with("renamed", (inner) => inner.selectFrom("people").select("email as address"))
+        .selectFrom("renamed")
+        .selectAll()
+        .where("address" as never, "=", SECRET),
     "a derived table": (db) =>
       db
         .selectFrom((inner) => inner.selectFrom("people").selectAll().as("d"))
@@ -158,7 +168,11 @@ onBothVersions("Kysely without convertValues", (suite) => {
     expect(found).to.have.length(1);
     await db
       .updateTable("people")
-      .set({ name: sql.ref("name") as never, nickname: null as never })
+      .set({
+        name: sql.ref("name") as never,
+        nickname: null as never,
+        nickname_index: null as never,
+      })
       .where("email", "=", email)
       .execute();
     const one = await suite.em().findOneOrFail(Person, { email: "ada@k" });
@@ -175,5 +189,50 @@ onBothVersions("Kysely without convertValues", (suite) => {
       .selectAll()
       .where("name", "=", "plain" as never)
       .execute();
+  });
+
+  it("refuses to write a value and leave its tokens as they are", async () => {
+    const { encryptValue, searchValues } = suite.version.adapter;
+    const reference = { entity: suite.Person, property: "nickname" };
+    const em = suite.em() as never;
+    const id = (await suite.em().insert(suite.Person, person({ nickname: "old" }))) as number;
+    const stored = encryptValue(em, reference, "new") as never;
+    const [token] = searchValues(em, reference, "new") as never[];
+    const converting = kysely({ convertValues: true });
+    const attempts = [
+      () => kysely().updateTable("people").set({ nickname: stored }),
+      () =>
+        kysely()
+          .updateTable("people")
+          .set({ nickname: null as never }),
+      () => converting.updateTable("people").set({ nickname: "new" as never }),
+      () => converting.insertInto("people").values({ nickname: "new" as never }),
+      () =>
+        kysely()
+          .insertInto("people")
+          .values({ age: 1 as never })
+          .onConflict((conflict) =>
+            conflict.column("email").doUpdateSet({ nickname: stored } as never),
+          ),
+    ];
+    for (const attempt of attempts) {
+      const error = await attempt()
+        .execute()
+        .then(
+          () => undefined,
+          (reason: UnsupportedQueryError) => reason,
+        );
+      expect(error?.code, error?.message).to.equal("ERR_QUERY_UNSUPPORTED");
+      expect(error?.message).to.match(/^Person\.nickname has a blind index.*"nicknameIndex"/);
+    }
+    await converting
+      .updateTable("people")
+      .set({ nickname: "new" as never, nickname_index: token as never })
+      .where("id", "=", id as never)
+      .execute();
+    const ids = async (nickname: string): Promise<number[]> =>
+      (await suite.em().find(suite.Person, { nickname })).map((one) => one.id);
+    expect([await ids("new"), await ids("old")]).to.deep.equal([[id], []]);
+    expect(await suite.em().count(suite.Person, { nickname: "old" })).to.equal(0);
   });
 });
