@@ -26,6 +26,12 @@ export function withFileLock<T>(path: string, action: () => Promise<T>): Promise
   });
 }
 
+/** Both, in one order whoever asks: two moves in opposite directions would otherwise wait for each other. */
+export function withFileLocks<T>(one: string, other: string, action: () => Promise<T>): Promise<T> {
+  const [first, second] = one < other ? [one, other] : [other, one];
+  return withFileLock(first, () => withFileLock(second, action));
+}
+
 /** False where no file can be made: on a full disk a delete must work, and what else fails says so itself. */
 async function acquire(lock: string): Promise<boolean> {
   for (;;) {

@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "./backend.ts";
 import { attempt, backendError } from "./backend-error.ts";
 import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
-import { withFileLock } from "./file-lock.ts";
+import { withFileLock, withFileLocks } from "./file-lock.ts";
 import { isAbsent, LocalFile, openFile } from "./local-file.ts";
 import { ownSidecar } from "./local-sidecar.ts";
 import { LocalFolder, syncFolder, temporaryBeside } from "./local-folder.ts";
@@ -81,6 +81,7 @@ export class LocalBackend implements ObjectBackend {
 
   async copy(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
+    if (source === target) return leaveAsItIs(to, request);
     const temporary = temporaryBeside(target);
     try {
       await attempt("copying", from, async () => {
@@ -103,8 +104,10 @@ export class LocalBackend implements ObjectBackend {
 
   async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
+    if (source === target) return leaveAsItIs(to, request);
     try {
-      await withFileLock(target, () => this.#rename(source, target, to, request));
+      // The source too: what a put brings there while both names stand would go with the old one.
+      await withFileLocks(source, target, () => this.#rename(source, target, to, request));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") {
         throw isAbsent(error) ? notFound(from) : backendError(error, "moving", from);
@@ -223,6 +226,11 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     return file.object.version;
   }
+}
+
+/** A copy onto itself would undo what was put there since it was read. */
+function leaveAsItIs(key: string, { ifAbsent }: { readonly ifAbsent: boolean }): void {
+  if (ifAbsent) throw exists(key);
 }
 
 /** False if another process was faster. */

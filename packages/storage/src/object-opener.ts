@@ -9,6 +9,7 @@ import { wrappingKeyId, type DataKeys } from "./data-key.ts";
 import { FLOE_HEADER_BYTES } from "./floe-layout.ts";
 import { Floe } from "./floe.ts";
 import { describeForeign } from "./foreign-object.ts";
+import { LegacyEvidence } from "./legacy-evidence.ts";
 import { LegacyReader } from "./legacy-reader.ts";
 import { decodeObjectEnvelope, type ObjectEnvelope } from "./object-envelope.ts";
 import { decodeMetadata, type ObjectMetadata } from "./object-metadata.ts";
@@ -32,6 +33,7 @@ interface Content {
 }
 
 export class ObjectOpener {
+  readonly legacyEvidence: LegacyEvidence = new LegacyEvidence();
   readonly #backend: ObjectBackend;
   readonly #keys: DataKeys;
   readonly #keyring: () => Keyring;
@@ -138,9 +140,25 @@ export class ObjectOpener {
       throw unprotected(key, 'is in the older layout, and `legacy: "aes-256-cbc"` is not set');
     const keyring = this.#keyring();
     const keyId = typeof legacy === "string" ? keyring.primary.id : legacy.keyId;
-    const reader = await LegacyReader.open(body, keyring, keyId, key);
+    const reader = await this.#legacy(key, body, { keyring, keyId });
     this.#publish("legacy-read");
     return { reader, metadata, protection, keyId };
+  }
+
+  async #legacy(
+    key: string,
+    body: OpenBody,
+    { keyring, keyId }: { readonly keyring: Keyring; readonly keyId: string },
+  ): Promise<LegacyReader> {
+    try {
+      const reader = await LegacyReader.open(body, keyring, keyId, key);
+      this.legacyEvidence.note(key, true);
+      return reader;
+    } catch (error) {
+      const isWrongKey = error instanceof StorageError && error.code === "ERR_STORAGE_WRONG_KEY";
+      if (isWrongKey) this.legacyEvidence.note(key, false);
+      throw error;
+    }
   }
 
   #acceptPlaintext(key: string): void {

@@ -42,6 +42,7 @@ export async function reencrypt(key: string, parts: RotationParts): Promise<Rota
   const { backend, keys, opener, writer } = parts;
   const opened = await opener.open(key);
   try {
+    if (opened.info.protection === "legacy") await opener.legacyEvidence.refuseGarbage(key, parts);
     const tags = withoutOwnTags(await backend.readTags(key));
     const isEncrypted = opened.info.protection === "encrypted";
     const { envelope } = await writer.write(key, contentOf(opened), {

@@ -116,13 +116,30 @@ export class ObjectWriter {
       const sealed = dataKey.sealMetadata(encodeMetadata(metadata));
       return {
         envelope: { protection: "encrypted", objectId, wrappedKey: wrapped, metadata: sealed },
-        body: (chunks) => sealBody(floe, chunks),
+        body: (chunks) => this.#sealed(floe, chunks, { wrapped, objectId, objectKey }),
         bodyBytes: metadata.size === undefined ? undefined : floe.layout.bodyBytes(metadata.size),
       };
     } catch (error) {
       if (this.#options.onEncryptFailure !== "insecure-store-plaintext") throw error;
       return this.#plaintext(objectId, metadata);
     }
+  }
+
+  /**
+   * A source may take hours, and its key be retired meanwhile, because nothing seems to be under it: then nothing is stored,
+   * rather than an object that never opens.
+   */
+  async *#sealed(
+    floe: Floe,
+    chunks: AsyncIterable<Uint8Array>,
+    {
+      wrapped,
+      objectId,
+      objectKey,
+    }: { readonly wrapped: Buffer; readonly objectId: Buffer; readonly objectKey: string },
+  ): AsyncGenerator<Buffer, void, undefined> {
+    yield* sealBody(floe, chunks);
+    this.#keys.unwrap(wrapped, objectId, objectKey);
   }
 
   #plaintext(objectId: Buffer, metadata: ObjectMetadata): Sealing {
