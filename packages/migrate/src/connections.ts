@@ -5,19 +5,21 @@ import type { ClientBase, Pool, PoolClient } from "pg";
 import { FENCE } from "./fence.ts";
 import { SILENCE } from "./silent-statement.ts";
 
+/** Rows that a policy hides are an error and not left out; values of other types have one form, wherever the server is. */
+const READING = `SET row_security = off; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC';
+  SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmlbinary = 'base64'`;
+
 /**
  * Rows are found by place and by primary key: the planner, which knows little of the arrays it is given, would read the
  * whole table for each batch. A commit that a crash of the server takes back takes the checkpoint back with the rows,
- * so it need not be waited for. Values of other types are read and written in one form, wherever the server is.
+ * so it need not be waited for. Whatever the default of the role, a row that was changed meanwhile is looked at anew (write.ts).
  *
  * Rows are never waited for. What a trigger of the application locks may be: the wait ends before PostgreSQL looks for
  * deadlocks (`deadlock_timeout`, 1 s), so that it is never a transaction of the application that has to give way.
  */
 const SESSION = `SET application_name = 'fieldseal'; SET statement_timeout = '30s'; SET lock_timeout = '200ms';
   SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET synchronous_commit = off;
-  SET row_security = off; SET fieldseal.engine = 'on';
-  SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;
-  SET bytea_output = 'hex'; SET xmlbinary = 'base64'`;
+  SET default_transaction_isolation = 'read committed'; SET fieldseal.engine = 'on'; ${READING}`;
 
 /** One connection, closed afterwards: its settings must not serve the application. */
 export async function withClient<T>(
@@ -30,6 +32,17 @@ export async function withClient<T>(
   } finally {
     client.release(true);
   }
+}
+
+/** One that reads, and sees every row or fails. */
+export async function withReader<T>(
+  pool: Pool,
+  action: (client: ClientBase) => Promise<T>,
+): Promise<T> {
+  return withClient(pool, async (client) => {
+    await client.query(READING);
+    return action(client);
+  });
 }
 
 /** Several, with the engine's settings. */

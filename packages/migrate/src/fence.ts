@@ -21,14 +21,17 @@ export interface Fence {
   readonly columns: readonly string[];
 }
 
-export function fenceOf(relation: Relation, described: readonly EncryptedColumn[]): Fence {
+/** One fence for all of a table's columns: what is fenced already stays so when others follow, or are given up. */
+export function fenceOf(relation: Relation, fenced: readonly string[]): Fence {
+  const numberOf = (column: string): number => relation.attributes.get(column)?.number ?? 0;
   // Models that share a table may describe a column twice.
-  const columns = [...new Map(described.map((one) => [one.column, one])).values()];
-  const conditions = columns.map(({ column, cipher }) => {
+  const columns = [...new Set(fenced)].toSorted((a, b) => numberOf(a) - numberOf(b));
+  const conditions = columns.map((column) => {
     const [after, before] = [`NEW.${quote(column)}`, `OLD.${quote(column)}`];
-    const collation = cipher.storage === "text" ? ' COLLATE "C"' : "";
+    const storage = relation.attributes.get(column)?.type === "bytea" ? "binary" : "text";
+    const collation = storage === "text" ? ' COLLATE "C"' : "";
     // Rows that still hold plaintext may change in other columns.
-    return `  IF ${after}${collation} IS DISTINCT FROM ${before}${collation} AND NOT (${envelopeCondition(after, cipher.storage)}) THEN
+    return `  IF ${after}${collation} IS DISTINCT FROM ${before}${collation} AND NOT (${envelopeCondition(after, storage)}) THEN
     RAISE EXCEPTION USING ERRCODE = 'check_violation', SCHEMA = ${literal(relation.schema)}, TABLE = ${literal(relation.name)},
       COLUMN = ${literal(column)}, CONSTRAINT = '${FENCE}', MESSAGE = ${literal(`column "${column}" of table "${relation.name}" takes encrypted values only`)},
       HINT = 'Write through the application, which encrypts; "fieldseal migrate finalize --undo" takes this fence away.';
@@ -37,8 +40,18 @@ export function fenceOf(relation: Relation, described: readonly EncryptedColumn[
   return {
     functionSql: `${quote(relation.schema)}.${quote(databaseName([relation.name, "fieldseal_fence"]))}`,
     body: `BEGIN\n${conditions.join("\n")}\n  RETURN NEW;\nEND`,
-    columns: columns.map(({ column }) => column),
+    columns,
   };
+}
+
+/** The columns that the standing fence is for, of whichever call; none without one. */
+export async function fencedColumns(client: ClientBase, relation: Relation): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT attname AS name FROM pg_trigger JOIN pg_attribute ON attrelid = tgrelid AND attnum = ANY (tgattr::int2[])
+     WHERE tgrelid = $1 AND tgname = $2 AND NOT attisdropped ORDER BY attnum`,
+    [relation.oid, FENCE],
+  );
+  return rows.map(({ name }) => name);
 }
 
 /** Whether the fence stands, enabled and for these columns. */

@@ -8,7 +8,14 @@ import {
 import type { ClientBase, Pool } from "pg";
 import { databaseError } from "./connections.ts";
 import type { Target } from "./contract.ts";
-import { dropFence, fenceOf, findConstraint, hasFence, raiseFence } from "./fence.ts";
+import {
+  dropFence,
+  fencedColumns,
+  fenceOf,
+  findConstraint,
+  hasFence,
+  raiseFence,
+} from "./fence.ts";
 import { refuseForeignFunction } from "./ownership.ts";
 import { companionFindings } from "./plan/columns.ts";
 import { displayName, requireRelation, type Relation } from "./relation.ts";
@@ -125,7 +132,8 @@ async function eachTable(
 
 async function finalizeTable(work: Work): Promise<FinalizedColumn[]> {
   const { client, target, relation, options } = work;
-  const fence = fenceOf(relation, target.columns);
+  const fenced = await fencedColumns(client, relation);
+  const fence = fenceOf(relation, [...fenced, ...target.columns.map(({ column }) => column)]);
   let isFenced = await hasFence(client, relation, fence);
   announce(work, "survey");
   const before = await surveyColumns(client, relation, target.columns);
@@ -211,19 +219,21 @@ async function validate({ client, relation, options }: Work, name: string): Prom
 
 async function undoTable(work: Work): Promise<FinalizedColumn[]> {
   const { client, target, relation, options } = work;
-  const fence = fenceOf(relation, target.columns);
+  const fenced = await fencedColumns(client, relation);
+  const undone = target.columns.map(({ column }) => column);
+  const others = fenced.filter((column) => !undone.includes(column));
   const constraints: string[] = [];
   for (const column of target.columns) {
     const found = await findConstraint(client, relation, column);
     if (found) constraints.push(found.name);
   }
-  const isFenced = await hasFence(client, relation, fence);
+  const isFenced = others.length < fenced.length;
   const isUndone = isFenced || constraints.length > 0;
   if (isUndone) {
     announce(work, "undo");
     const statements = [
       ...constraints.map((name) => dropConstraint(relation, name)),
-      ...dropFence(relation, fence),
+      ...(others.length > 0 ? raiseFence : dropFence)(relation, fenceOf(relation, others)),
     ];
     await withShortLock(client, relation, { statements, options });
   }

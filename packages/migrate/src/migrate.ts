@@ -18,7 +18,7 @@ import { LegacyGuard } from "./legacy-guard.ts";
 import { Monitor } from "./monitor.ts";
 import { readPoison } from "./poison.ts";
 import { DEFAULTS, refusePoison, type CompleteOptions, type Run } from "./run.ts";
-import { refuseImpossible } from "./refusals.ts";
+import { refuseCascades, refuseImpossible } from "./refusals.ts";
 import { keepSourcesInStep, refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, type Table } from "./table.ts";
 import { Turns } from "./turns.ts";
@@ -97,6 +97,7 @@ async function startRun(
   return withClient(pool, async (client) => {
     const table = await describeTable(client, target, complete);
     refuseImpossible(table, direction);
+    await refuseCascades(client, table);
     const declared = new DeclaredPlaintext(table, complete.plaintextRows ?? []);
     const legacy = new LegacyGuard(table);
     if (direction === "encrypt") await legacy.probe(client, declared);
@@ -167,7 +168,7 @@ async function finish(pool: Pool, run: Run, isSlice: boolean): Promise<RunReport
 }
 
 /** What the run would write depends on these; a run that is continued must agree. */
-function fingerprintOf({ sql, migrated }: Table, direction: Direction): string {
+function fingerprintOf({ sql, fullName, migrated }: Table, direction: Direction): string {
   const parts = migrated.map(({ column: { column, cipher }, source, previous }) => [
     column,
     source,
@@ -181,6 +182,6 @@ function fingerprintOf({ sql, migrated }: Table, direction: Direction): string {
     cipher.blindIndex?.bits,
   ]);
   return createHash("sha256")
-    .update(JSON.stringify([sql, direction, parts]))
+    .update(JSON.stringify([sql, fullName, direction, parts]))
     .digest("hex");
 }

@@ -1,5 +1,6 @@
 // Runs that would leave values behind, or that the application would undo: refused before anything is written.
 import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
+import type { ClientBase } from "pg";
 import type { Direction } from "./contract.ts";
 import type { MigratedColumn, Table } from "./table.ts";
 
@@ -15,6 +16,33 @@ export function refuseImpossible(table: Table, direction: Direction): void {
       { table: table.table },
     );
   }
+}
+
+/**
+ * A foreign key that follows changes would write this table's ciphertext, or NULL, into one that nobody named.
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`
+ */
+export async function refuseCascades(
+  client: ClientBase,
+  { table, fullName, leaves, slots }: Table,
+): Promise<void> {
+  const written = slots.filter(({ assign }) => assign !== undefined).map(({ name }) => name);
+  const { rows } = await client.query<Record<"name" | "from" | "column", string>>(
+    `SELECT conname AS name, conrelid::regclass::text AS "from", attname AS "column" FROM pg_constraint
+     JOIN pg_attribute ON attrelid = confrelid AND attnum = ANY (confkey)
+     WHERE contype = 'f' AND confupdtype IN ('c', 'n', 'd') AND attname = ANY ($2)
+       AND confrelid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS own(name)) LIMIT 1`,
+    [[fullName, ...leaves], written],
+  );
+  const [found] = rows;
+  if (found === undefined) return;
+  const { name, from, column } = found;
+  throw new MigrationError(
+    "ERR_MIGRATE_TARGET",
+    `Table "${table}" cannot be migrated: foreign key "${name}" of ${from} refers to column "${column}", and ON UPDATE would ` +
+      `change ${from} with it. Refer to a key that holds no personal data, then: ALTER TABLE ${from} DROP CONSTRAINT "${name}"`,
+    { table },
+  );
 }
 
 function encryptRefusal({ model, field, cipher }: EncryptedColumn): string | undefined {

@@ -2,6 +2,7 @@
 import { MigrationError, type ColumnCipher, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction, Target } from "./contract.ts";
+import { fullNameOf } from "./full-name.ts";
 import { addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
 
 /** A column that is read and, with `assign`, written. The slots of a row follow each other as `Table.slots` does. */
@@ -31,6 +32,8 @@ export interface MigratedColumn {
 export interface Table extends Target {
   /** Quoted, with its schema. */
   readonly sql: string;
+  /** The same of the catalogs, whatever the search path said. */
+  readonly fullName: string;
   /** Quoted names of the tables that hold the rows: the leaves of a partitioned table, else the table itself. */
   readonly leaves: readonly string[];
   /** SQL type of each column of the primary key. */
@@ -95,8 +98,19 @@ export async function describeTable(
   const keyTypes = primaryKey.map(
     (name) => types.get(name) ?? lack(name, "Correct the primary key that the model declares"),
   );
+  const fullName = await fullNameOf(client, sql);
   const leaves = await leavesOf(client, target, sql);
   await refuseAmbiguousKey(client, target, leaves);
+  const hasSources = columns.some(({ column }) => sources[qualifiedName(target, column)]);
+  // A partitioned table holds no rows, and is no leaf.
+  if (hasSources && leaves.length > 1 && leaves.includes(fullName)) {
+    refuse(
+      target,
+      "other tables inherit from it, and a trigger, which keeps a plain column and its encrypted one in step, is not " +
+        "inherited: changes of their rows would be lost. Migrate each of them as a table of its own first, and end the " +
+        "inheritance (ALTER TABLE ... NO INHERIT)",
+    );
+  }
   const slots: Slot[] = [];
   const migrated = columns.map((column): MigratedColumn => {
     const source = sources[qualifiedName(target, column.column)];
@@ -123,7 +137,7 @@ export async function describeTable(
       sourceAt: source === undefined ? undefined : plain(source),
     };
   });
-  return { ...target, sql, leaves, keyTypes, slots, migrated };
+  return { ...target, sql, fullName, leaves, keyTypes, slots, migrated };
 }
 
 async function columnTypes(client: ClientBase, sql: string): Promise<ReadonlyMap<string, string>> {

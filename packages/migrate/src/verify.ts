@@ -7,6 +7,7 @@ import {
   type EncryptedColumn,
 } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
+import { databaseError, withReader } from "./connections.ts";
 import type { ColumnFindings, FoundRow, UnreadableRow } from "./contract.ts";
 import { readNext, type ReadRow } from "./read.ts";
 import { refuseUnknownColumns } from "./sources.ts";
@@ -34,7 +35,7 @@ const MAX_LISTED = 100;
 
 /**
  * What each column holds. Changes nothing.
- * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, `ERR_MIGRATE_DATABASE` when row-level security hides rows
  */
 export async function verifyColumns(
   pool: Pool,
@@ -43,17 +44,18 @@ export async function verifyColumns(
 ): Promise<ColumnFindings[]> {
   const { sources = {} } = options;
   refuseUnknownColumns(columns, { sources });
-  const findings: ColumnFindings[] = [];
-  const client = await pool.connect();
-  try {
+  return withReader(pool, async (client) => {
+    const findings: ColumnFindings[] = [];
     for (const target of groupByTable(columns)) {
       const table = await describeTable(client, target, { sources, isOnlyRead: true });
-      findings.push(...(await verifyTable(client, { table, others: columns }, options)));
+      try {
+        findings.push(...(await verifyTable(client, { table, others: columns }, options)));
+      } catch (error) {
+        throw databaseError(error, { table: target.table, what: "to read all" });
+      }
     }
-  } finally {
-    client.release();
-  }
-  return findings;
+    return findings;
+  });
 }
 
 /** A table, and all columns that its values may have come from. */
