@@ -88,7 +88,9 @@ async function rotateOne(storage: EncryptedStorage, key: string): Promise<Outcom
     } catch (error) {
       if (!(error instanceof EncryptionError)) throw error;
       const { code } = error;
-      if (code === "ERR_STORAGE_NOT_FOUND") return "gone";
+      // A name that is not in normal form C is listed, but no key leads to it.
+      const isReachable = key.normalize("NFC") === key;
+      if (code === "ERR_STORAGE_NOT_FOUND") return isReachable ? "gone" : code;
       const isPassing = (error as { retryable?: boolean }).retryable === true;
       if (tries === TRIES || !(isPassing || code === "ERR_STORAGE_CHANGED")) return code;
     }

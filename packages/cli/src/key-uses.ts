@@ -2,6 +2,7 @@
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import { planMigration, verifyColumns, type FindingKind, type TablePlan } from "@fieldseal/migrate";
 import { counted } from "./output.ts";
+import { countSourceEnvelopes } from "./source-uses.ts";
 import type { Session } from "./session.ts";
 
 export interface KeyUse {
@@ -35,10 +36,14 @@ export async function countKeyUses(session: Session): Promise<KeyUses> {
 type Add = (keyId: string, use: KeyUse) => void;
 
 async function countColumns(
-  { pool, columns, sources, signal }: Session,
+  { pool, columns, sources, previous, signal }: Session,
   add: Add,
   unknown: string[],
 ): Promise<void> {
+  // A column that is taken over may hold envelopes of its own.
+  for (const { where, keyId, values } of await countSourceEnvelopes(pool, columns, sources)) {
+    add(keyId, { where, kind: "values", count: values });
+  }
   const plan = await planMigration(pool, columns, { exact: true, sampleRows: 1, sources, signal });
   for (const table of plan.tables) {
     const name = [table.schema, table.table].filter((part) => part !== undefined).join(".");
@@ -60,6 +65,11 @@ async function countColumns(
       } else if (from.legacy > 0) {
         unknown.push(
           `${counted(from.legacy, "value")} of the older layout in ${where} name no key`,
+        );
+      }
+      if (from.plaintext > 0 && previous[where]?.options.legacy !== undefined) {
+        unknown.push(
+          `${counted(from.plaintext, "value")} in ${where} may be of the older layout, which names no key`,
         );
       }
       for (const [keyId, count] of counts) add(keyId, { where, kind: "values", count });
@@ -93,13 +103,19 @@ async function countFiles(
   unknown: string[],
 ): Promise<void> {
   const counts = new Map<string, number>();
-  let unreadable = 0;
+  let [unreadable, unprotected] = [0, 0];
   for await (const { keyId, state } of storage?.verify({ depth: "envelope", signal }) ?? []) {
     if (keyId !== undefined) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
     else if (state === "unreadable" || state === "damaged") unreadable++;
+    else if (state === "unprotected") unprotected++;
   }
   for (const [keyId, count] of counts) add(keyId, { where: "stored files", kind: "files", count });
   if (unreadable > 0) unknown.push(`${counted(unreadable, "stored file")} cannot be read at all`);
+  if (unprotected > 0) {
+    unknown.push(
+      `${counted(unprotected, "stored file")} of the older layout or in plaintext, which this storage does not read, name no key`,
+    );
+  }
 }
 
 /** Search tokens do not name their key: those that are not of the primary one may be of any other. */

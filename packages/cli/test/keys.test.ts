@@ -240,6 +240,46 @@ describe("fieldseal keys", function () {
     await project.database.query("delete from users");
   });
 
+  it("counts what a column holds that another one takes over", async () => {
+    const { old } = await promoted();
+    const { database } = project;
+    await database.query("alter table users add email_sealed bytea");
+    const cipher = new ColumnCipher({
+      codec: textCodec,
+      label: "t",
+      options: { keyring: withPrimary(keyringFromKeysetFile(keysetPath()), old) },
+      defaultContext: { table: "users", column: "email" },
+    });
+    await database.query("insert into users (id, email) values (1, $1)", [cipher.seal("x")]);
+    const sealed = USERS_CONFIG.replaceAll('column: "email"', 'column: "email_sealed"')
+      .replace('plaintext: "accept"', 'plaintext: "accept", storage: "binary"')
+      .replace("columns }", 'columns, sources: { "users.email_sealed": "email" } }');
+    project.write("sources.config.ts", sealed);
+    const retire = ["keys", "retire", old, "--destroy", "--without-storage"];
+    const refused = await run([...retire, "--config", "sources.config.ts"], { env: keysetEnv() });
+    expect(refused.code).to.equal(1);
+    expect(refused.err).to.include(`Key ${old} is still used by users.email (1 value)`);
+    expect(keyringFromKeysetFile(keysetPath()).get(old)!.status).to.equal("decrypt-only");
+    await database.query("delete from users; alter table users drop email_sealed");
+  });
+
+  it("takes files that the storage does not read for files that may need the key", async () => {
+    const { old } = await promoted();
+    mkdirSync(project.path("older"));
+    writeFileSync(project.path("older/7.bin"), Buffer.alloc(48, 1));
+    writeFileSync(project.path("older/7.json"), JSON.stringify({ encrypted: true }));
+    project.write(
+      "older.config.ts",
+      `import { EncryptedLocalStorage } from ${specifier("@fieldseal/storage")};
+       export default { storage: () => new EncryptedLocalStorage({ path: "older" }) };`,
+    );
+    const retire = ["keys", "retire", old, "--destroy", "--config", "older.config.ts"];
+    const refused = await run(retire, { env: keysetEnv() });
+    expect(refused.code).to.equal(1);
+    expect(refused.err).to.include("1 stored file of the older layout or in plaintext");
+    expect(keyringFromKeysetFile(keysetPath()).get(old)!.status).to.equal("decrypt-only");
+  });
+
   it("refuses when it cannot see every row", async () => {
     const { old } = await promoted();
     const { database } = project;
