@@ -1,6 +1,7 @@
 // Rows a second of the engine, as a ratio to the bare `UPDATE t SET c = c || ''` of equal neighbouring tables in the same
-// run, one measured just before and one just after; and the shapes of other libraries' migrators. The server writes to
-// disk as in production (fsync), and has no autovacuum that would come between.
+// run, one measured just before and one just after; and the shapes of other libraries' migrators, on tables as large. The
+// server writes to disk as in production (fsync), and has no autovacuum that would come between. BENCH_ROWS,
+// BENCH_ROUNDS and BENCH_PART ("1 text", "2 processes") choose less.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -8,12 +9,17 @@ import { generateRootKey } from "@fieldseal/crypto";
 import { Client } from "pg";
 import { createTestDatabase, stopPostgres } from "../test/support/postgres.ts";
 import { markdownTable } from "./interleaved.ts";
+import { SHAPES } from "./migrate-shapes.ts";
 import { describe, type Sample, type Task } from "./migrate-worker.ts";
+import { slowNetwork } from "./slow-network.ts";
 
 const ROWS = Number(process.env.BENCH_ROWS ?? 200_000);
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 3);
+const PART = process.env.BENCH_PART ?? "";
+/** Of the table's rows, those that a slow shape gets: each shape others. */
 const SLOW_ROWS = 2000;
-const SLOW_BATCH = 500;
+/** The same, where every statement takes a millisecond more. */
+const FAR_ROWS = 500;
 
 const database = await createTestDatabase({
   serverSettings: {
@@ -64,7 +70,11 @@ interface Measured {
   readonly whole: number;
 }
 
-async function engine(columns: readonly string[], processes: number): Promise<Measured> {
+async function engine(
+  columns: readonly string[],
+  processes: number,
+  url = database.url,
+): Promise<Measured> {
   await client.query("DROP SCHEMA IF EXISTS fieldseal CASCADE");
   const script = fileURLToPath(new URL("migrate-worker.ts", import.meta.url));
   const workers = Array.from({ length: processes }, () =>
@@ -78,7 +88,7 @@ async function engine(columns: readonly string[], processes: number): Promise<Me
     worker.on("message", ({ rowsWritten, at }: Sample) => {
       if (rowsWritten === ROWS && writtenAt === 0) writtenAt = at;
     });
-    worker.send({ url: database.url, key, table: "t", columns } satisfies Task);
+    worker.send({ url, key, table: "t", columns } satisfies Task);
     return once(worker, "disconnect");
   });
   await Promise.all(ended);
@@ -104,61 +114,57 @@ const table: string[][] = [];
 /** By shape and round: rows a second, and how many times as fast one process of the engine was just before. */
 const slow = new Map<string, { rate: number; factor: number }[]>();
 
-const [seal] = describe({ url: "", key, table: "t", columns: ["notes"] }).map(
-  ({ cipher }) => cipher,
+const [cipher] = describe({ url: "", key, table: "t", columns: ["notes"] }).map(
+  (column) => column.cipher,
 );
-const select = "SELECT notes FROM t WHERE id = $1";
-const update = "UPDATE t SET notes = $1 WHERE id = $2";
-const rewrite = async (id: number, lock = ""): Promise<void> => {
-  const { rows } = await client.query<{ notes: string }>(select + lock, [id]);
-  await client.query(update, [seal!.seal(rows[0]!.notes), id]);
-};
-const ids = Array.from({ length: SLOW_ROWS }, (_, i) => i + 1);
-const SHAPES: Readonly<Record<string, () => Promise<void>>> = {
-  "row by row, no transaction (loses updates)": async () => {
-    for (const id of ids) await rewrite(id);
-  },
-  "a transaction per row, locked (cloak_ecto)": async () => {
-    for (const id of ids) {
-      await client.query("BEGIN");
-      await rewrite(id, " FOR UPDATE");
-      await client.query("COMMIT");
-    }
-  },
-  "a transaction per row, not locked (prisma-field-encryption; loses updates)": async () => {
-    for (const id of ids) {
-      await client.query("BEGIN");
-      await rewrite(id);
-      await client.query("COMMIT");
-    }
-  },
-  "batches read at once, rows written one by one in a transaction (Lockbox; loses updates)":
-    async () => {
-      for (let first = 1; first <= SLOW_ROWS; first += SLOW_BATCH) {
-        const { rows } = await client.query<{ id: string; notes: string }>(
-          "SELECT id, notes FROM t WHERE id >= $1 ORDER BY id LIMIT $2",
-          [first, SLOW_BATCH],
-        );
-        await client.query("BEGIN");
-        for (const { id, notes } of rows) await client.query(update, [seal!.seal(notes), id]);
-        await client.query("COMMIT");
-      }
-    },
-};
+
+interface Place {
+  readonly name: string;
+  readonly client: Client;
+  /** Of each shape. */
+  readonly rows: number;
+  readonly engineRate: number;
+}
+
 /** In the round of the engine's measurement: a machine's disk and load change from minute to minute. */
-async function measureShapes(engineRate: number): Promise<void> {
-  for (const [name, shape] of Object.entries(SHAPES)) {
-    await fill("t", SLOW_ROWS);
-    const rate = SLOW_ROWS / (await seconds(shape));
+async function measureShapes({ name: where, client: at, rows, engineRate }: Place): Promise<void> {
+  await fill("t", ROWS);
+  let first = 1;
+  for (const [shape, run] of Object.entries(SHAPES)) {
+    const seal = cipher!.seal.bind(cipher);
+    const rate = rows / (await seconds(() => run({ client: at, seal, first, rows })));
+    first += rows;
+    const name = `${shape}${where}`;
     const samples = slow.get(name) ?? [];
     slow.set(name, [...samples, { rate, factor: engineRate / rate }]);
     console.error(name, samples.length, rate, engineRate / rate);
   }
 }
 
+/** As an application's server is to its database. What a round trip took is told with the figures. */
+const far = await slowNetwork(database.url);
+const farClient = new Client({ connectionString: far.url });
+await farClient.connect();
+const FAR = ", a millisecond away";
+const farTrips: number[] = [];
+const farRates: number[] = [];
+
+async function measureFar(columns: readonly string[]): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const start = performance.now();
+    await farClient.query("SELECT 1");
+    farTrips.push(performance.now() - start);
+  }
+  await fill("t", ROWS);
+  const engineRate = ROWS / (await engine(columns, 1, far.url)).writing;
+  farRates.push(engineRate);
+  await measureShapes({ name: FAR, client: farClient, rows: FAR_ROWS, engineRate });
+}
 for (const [name, columns] of Object.entries(WAYS)) {
   const set = columns.map((column) => `${column} = ${column} || ''`).join(", ");
   for (const processes of [1, 2]) {
+    const label = `${name}, ${processes} process${processes === 1 ? "" : "es"}`;
+    if (!label.includes(PART)) continue;
     const rounds: (Measured & { bare: number })[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       for (const one of ["before", "t", "after"]) await fill(one, ROWS);
@@ -166,10 +172,13 @@ for (const [name, columns] of Object.entries(WAYS)) {
       const measured = await engine(columns, processes);
       const after = await seconds(() => client.query(`UPDATE after SET ${set}`));
       rounds.push({ ...measured, bare: (before + after) / 2 });
-      if (processes === 1 && columns.length === 1) await measureShapes(ROWS / measured.writing);
+      if (processes === 1 && columns.length === 1) {
+        const engineRate = ROWS / measured.writing;
+        await measureShapes({ name: "", client, rows: SLOW_ROWS, engineRate });
+        await measureFar(columns);
+      }
       console.error(name, processes, rounds.at(-1), { before, after });
     }
-    const label = `${name}, ${processes} process${processes === 1 ? "" : "es"}`;
     const rate = (one: (round: (typeof rounds)[0]) => number): string =>
       (ROWS / median(rounds.map(one))).toFixed(0);
     table.push([label, "bare UPDATE", rate(({ bare }) => bare), "1"]);
@@ -188,6 +197,10 @@ for (const [name, columns] of Object.entries(WAYS)) {
   }
 }
 
+if (farRates.length > 0) {
+  const rate = median(farRates).toFixed(0);
+  table.push(["1 text column", `**fieldseal**, pass that writes${FAR}`, rate, ""]);
+}
 for (const [name, samples] of slow) {
   table.push([
     "1 text column",
@@ -200,7 +213,14 @@ for (const [name, samples] of slow) {
 console.log(
   `node ${process.version}, ${ROWS} rows, ${ROUNDS} rounds, medians (and range); client and server on one machine\n`,
 );
+if (farTrips.length > 0) {
+  console.log(
+    `"a millisecond away": through a proxy that holds back what the client sends; a round trip takes ${range(farTrips)} ms\n`,
+  );
+}
 console.log(markdownTable(["", "", "rows/s", "of the bare UPDATE"], table));
 await client.end();
+await farClient.end();
+await far.close();
 await database.drop();
 await stopPostgres();

@@ -6,7 +6,7 @@ import { patiently } from "./connections.ts";
 import type { Monitor } from "./monitor.ts";
 import { recordPoison } from "./poison.ts";
 import { readPlaces, type Place, type ReadRow } from "./read.ts";
-import { rewrite } from "./rewrite.ts";
+import { rewriteInTurns } from "./rewrite-in-turns.ts";
 import type { Run } from "./run.ts";
 import type { Stride } from "./stride.ts";
 import type { Turns } from "./turns.ts";
@@ -57,7 +57,7 @@ export async function change(
   const { direction } = run.options;
   const { declared, legacy } = run;
   const cells = rows.map((row) => row.cells);
-  const rewritten = rewrite(run.table, cells, {
+  const rewritten = await rewriteInTurns(run.table, cells, {
     direction,
     isPlaintext: (row, column) => declared.has((rows[row] as ReadRow).key, column),
   });

@@ -4,7 +4,10 @@ import {
   formatKeyId,
   isMalformedEnvelope,
   parseEnvelope,
+  TEXT_PREFIX,
+  textCodec,
   type ColumnCipher,
+  type EnvelopeHeader,
   type Stored,
 } from "@fieldseal/crypto";
 import type { Direction } from "./contract.ts";
@@ -88,9 +91,10 @@ function encryptColumn(migrated: MigratedColumn, work: Work): void {
   const stored = rows.map((row) => row[valueAt] as Cell);
   const opened = openAll(migrated, stored, work);
   const values = opened.map((one) => one?.value);
+  const headers = stored.map((cell) => (cell === null ? undefined : parseEnvelope(cell)?.header));
   if (sourceAt !== undefined) readSources(migrated, { ...work, sourceAt, values });
   stored.forEach((cell, i) => {
-    if (cell === null || isEnvelope(cell) || opened[i] === undefined) return;
+    if (cell === null || headers[i] !== undefined || opened[i] === undefined) return;
     try {
       refuseMalformed(cell, work.isDeclared(i));
       refuseLossyJson(cipher, cell);
@@ -100,7 +104,9 @@ function encryptColumn(migrated: MigratedColumn, work: Work): void {
   });
   // Values that are in the wanted form already keep their bytes: a second run writes nothing.
   const stale = values.map((value, i) =>
-    opened[i]?.isStale === false && isCurrent(cipher, stored[i] as Cell) ? null : (value ?? null),
+    opened[i]?.isStale === false && isCurrent(cipher, stored[i] as Cell, headers[i])
+      ? null
+      : (value ?? null),
   );
   sealAll(cipher, stale, fail).forEach((cell, i) => {
     const row = rows[i] as Cell[];
@@ -225,11 +231,26 @@ function openWhole(
   stored: readonly Cell[],
   isStale: boolean,
 ): Opened[] | undefined {
+  const isItsValue = valuesOfPlainText(cipher);
   try {
-    return cipher.openMany(stored).map((value) => ({ value, isStale }));
+    // Plain text would be copied into bytes and back, to be what it was: half of what opening it costs.
+    const others = isItsValue ? stored.map((cell) => (isItsValue(cell) ? null : cell)) : stored;
+    const opened = cipher.openMany(others);
+    return stored.map((cell, i) => ({
+      value: isItsValue?.(cell) === true ? cell : opened[i],
+      isStale,
+    }));
   } catch {
     return undefined;
   }
+}
+
+/** Tells the cells that a column would read as they are; undefined where none can be. */
+function valuesOfPlainText(cipher: ColumnCipher<unknown>): ((cell: Cell) => boolean) | undefined {
+  const { legacy, plaintext } = cipher.options;
+  const isText = (cipher.codec as unknown) === textCodec;
+  if (!isText || legacy !== undefined || plaintext !== "accept") return undefined;
+  return (cell) => typeof cell === "string" && !cell.startsWith(TEXT_PREFIX);
 }
 
 /** Plaintext can hold what an encrypted column refuses, as base64 that is not canonical. */
@@ -256,8 +277,11 @@ function isEnvelope(cell: Cell): boolean {
   return cell !== null && parseEnvelope(cell) !== undefined;
 }
 
-function isCurrent(cipher: ColumnCipher<unknown>, cell: Cell): boolean {
-  const header = cell === null ? undefined : parseEnvelope(cell)?.header;
+function isCurrent(
+  cipher: ColumnCipher<unknown>,
+  cell: Cell,
+  header: EnvelopeHeader | undefined,
+): boolean {
   if (header === undefined || (typeof cell === "string") !== (cipher.storage === "text"))
     return false;
   return (

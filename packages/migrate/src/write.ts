@@ -6,7 +6,7 @@
 // conditions on that one, whose xmin differs, and leaves it alone. SKIP LOCKED means that this statement never waits
 // for a row, so it can be part of no deadlock.
 import type { ClientBase } from "pg";
-import { byteaArray, textArray, xidArray } from "./binary-array.ts";
+import { byteaArray, reusedRoom, textArray, xidArray, type Room } from "./binary-array.ts";
 import type { Chunk } from "./chunks.ts";
 import { keyArrays, type Place, type ReadRow } from "./read.ts";
 import type { Cell } from "./rewrite.ts";
@@ -60,13 +60,31 @@ export async function writeBatch(
       table,
       rows.map(({ row }) => row.key),
     ),
-    ...written.map(({ slot, at }) =>
-      slot.parameter === "text"
-        ? textArray(rows.map(({ cells }) => cells[at] as string | null))
-        : byteaArray(rows.map(({ cells }) => cells[at] as Buffer | null)),
-    ),
+    ...written.map(({ slot, at }) => {
+      const room = roomOf(client, at);
+      return slot.parameter === "text"
+        ? textArray(
+            rows.map(({ cells }) => cells[at] as string | null),
+            room,
+          )
+        : byteaArray(
+            rows.map(({ cells }) => cells[at] as Buffer | null),
+            room,
+          );
+    }),
   ]);
   return result && missedOf(rows, result.written);
+}
+
+/** Of each connection, by slot. A connection sends one batch after the other. */
+const rooms = new WeakMap<ClientBase, Map<number, Room>>();
+
+function roomOf(client: ClientBase, slot: number): Room {
+  const own = rooms.get(client) ?? new Map<number, Room>();
+  rooms.set(client, own);
+  const room = own.get(slot) ?? reusedRoom();
+  own.set(slot, room);
+  return room;
 }
 
 /** The server names rows, by their position from 1, only when it did not write them all. */

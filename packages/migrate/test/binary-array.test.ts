@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Client } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
-import { byteaArray, textArray, xidArray } from "../src/binary-array.ts";
+import { byteaArray, reusedRoom, textArray, xidArray } from "../src/binary-array.ts";
 
 describe("Binary arrays", () => {
   let database: TestDatabase;
@@ -38,6 +38,16 @@ describe("Binary arrays", () => {
       ),
       { numRuns: 40 },
     );
+  });
+
+  it("arrive whole where others have been made before, longer or shorter", async () => {
+    const room = reusedRoom();
+    for (const count of [3, 300, 0, 2, 900, 1]) {
+      const texts = Array.from({ length: count }, (_, i) => (i % 7 === 1 ? null : `text ${i}`));
+      expect(await roundTrip("text", textArray(texts, room))).to.deep.equal(texts);
+      const bytes = Array.from({ length: count }, (_, i) => Buffer.alloc(i % 40, i));
+      expect(await roundTrip("bytea", byteaArray(bytes, room))).to.deep.equal(bytes);
+    }
   });
 
   it("hold transaction ids up to the largest", async () => {
