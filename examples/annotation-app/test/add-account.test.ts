@@ -61,6 +61,23 @@ describe("The account command", function () {
       .and.not.to.include("a long password");
   });
 
+  it("ends the sessions of an account that gets a new password", async () => {
+    const signIn = async (password: string): Promise<Client> => {
+      const client = new Client(await server.url());
+      await client.send("GET", "/api/session");
+      const credentials = { name: "Alan Turing", password };
+      expect((await client.send("POST", "/api/session", credentials)).status).to.equal(200);
+      return client;
+    };
+    expect(add(["Alan Turing", "annotator"], "a first password\n").status).to.equal(0);
+    const thief = await signIn("a first password");
+    expect((await thief.send("GET", "/api/frames")).status).to.equal(200);
+    expect(add(["Alan Turing", "annotator"], "another password\n").status).to.equal(0);
+    expect((await thief.send("GET", "/api/frames")).status).to.equal(401);
+    const alan = await signIn("another password");
+    expect((await alan.send("GET", "/api/frames")).status).to.equal(200);
+  });
+
   it("refuses short passwords and roles that there are not", () => {
     const short = add(["Eve", "viewer"], "short");
     expect([short.status, short.stderr]).to.deep.equal([

@@ -5,26 +5,35 @@ import type { KeyInfo } from "../../web/src/data/contract.ts";
 import type { Database } from "../database/database.ts";
 import { countValuesByKey } from "../database/values-by-key.ts";
 
-type Counts = Map<string, number>;
+export interface KeyUse {
+  readonly keys: KeyInfo[];
+  /** Files that could not be opened just now: any key may be theirs. */
+  readonly unknownFiles: number;
+}
 
 export async function readKeyUse(
   database: Database,
   storage: EncryptedStorage,
   keyring: Keyring,
-): Promise<KeyInfo[]> {
-  const [values, objects] = await Promise.all([countValuesByKey(database), countObjects(storage)]);
-  return keyring.keys.map(({ id, status }) => ({
+): Promise<KeyUse> {
+  const [values, files] = await Promise.all([countValuesByKey(database), countFiles(storage)]);
+  const keys = keyring.keys.map(({ id, status }) => ({
     id,
     status,
     values: values.get(id) ?? 0,
-    objects: objects.get(id) ?? 0,
+    objects: files.byKey.get(id) ?? 0,
   }));
+  return { keys, unknownFiles: files.unknown };
 }
 
-async function countObjects(storage: EncryptedStorage): Promise<Counts> {
-  const counts: Counts = new Map();
+async function countFiles(
+  storage: EncryptedStorage,
+): Promise<{ readonly byKey: ReadonlyMap<string, number>; readonly unknown: number }> {
+  const byKey = new Map<string, number>();
+  let unknown = 0;
   for await (const { keyId } of storage.verify({ depth: "envelope" })) {
-    if (keyId !== undefined) counts.set(keyId, (counts.get(keyId) ?? 0) + 1);
+    if (keyId === undefined) unknown += 1;
+    else byKey.set(keyId, (byKey.get(keyId) ?? 0) + 1);
   }
-  return counts;
+  return { byKey, unknown };
 }

@@ -8,7 +8,7 @@ import type { KeyStore } from "../config/key-store.ts";
 import type { Database } from "../database/database.ts";
 import { userOf } from "../http/guard.ts";
 import { Problem } from "../http/problem.ts";
-import { readKeyUse } from "./key-use.ts";
+import { readKeyUse, type KeyUse } from "./key-use.ts";
 import type { Rotation } from "./rotation.ts";
 import { type CellReference, flipByte, listRows, listTables, swap } from "./stored-rows.ts";
 
@@ -63,8 +63,9 @@ function databaseRoutes(server: FastifyInstance, { database, activity }: Console
 
 function keyRoutes(server: FastifyInstance, options: ConsoleOptions): void {
   const { database, storage, keys, activity, rotation } = options;
-  const use = (): Promise<KeyInfo[]> => readKeyUse(database, storage, keys.current);
-  server.get("/api/keys", use);
+  const use = (): Promise<KeyUse> => readKeyUse(database, storage, keys.current);
+  const list = async (): Promise<KeyInfo[]> => (await use()).keys;
+  server.get("/api/keys", list);
 
   server.post("/api/keys", { config }, async (request) => {
     refuseFixed(keys);
@@ -72,19 +73,21 @@ function keyRoutes(server: FastifyInstance, options: ConsoleOptions): void {
     await keys.add();
     const { id } = keys.current.primary;
     await activity.append(userOf(request), "key.add", `New values are written under ${id}`);
-    return use();
+    return list();
   });
 
   server.post("/api/keys/:id/retire", { config }, async (request) => {
     const { id } = KeyParams.parse(request.params);
     refuseFixed(keys);
     refuseWhileRotating(rotation);
-    const info = (await use()).find((key) => key.id === id);
+    const { keys: found, unknownFiles } = await use();
+    const info = found.find((key) => key.id === id);
     if (!info) throw new Problem(404, "NOT_FOUND", "The keyring has no such key.");
     refuseUsed(info);
+    refuseUnknown(unknownFiles);
     await keys.retire(id);
     await activity.append(userOf(request), "key.retire", `Key ${id} is forgotten`);
-    return use();
+    return list();
   });
 }
 
@@ -125,6 +128,16 @@ function refuseUsed({ status, values, objects }: KeyInfo): void {
     409,
     "KEY_IN_USE",
     `${values} values and ${objects} files are still under this key. Re-encrypt first.`,
+  );
+}
+
+/** A store that fails for a moment must not make a key look unused. */
+function refuseUnknown(files: number): void {
+  if (files === 0) return;
+  throw new Problem(
+    409,
+    "KEY_USE_UNKNOWN",
+    `${files} files cannot be opened at the moment, and may be under this key. Mend or remove them first.`,
   );
 }
 

@@ -20,15 +20,21 @@ export const DEMO_ACCOUNTS: readonly NewAccount[] = [
 const COST = { N: 2 ** 16, r: 8, p: 1, maxmem: 96 * 1024 * 1024 };
 const HASH_BYTES = 32;
 
-/** Creates the account, or gives an existing one of this name the password and role. */
-export async function putAccount({ Account }: Models, account: NewAccount): Promise<void> {
-  const { name, role } = account;
-  const passwordHash = await hash(account.password);
+/**
+ * Creates the account, or gives an existing one of this name the password and role. With another password its sessions end:
+ * somebody else may know the old one.
+ */
+export async function putAccount({ Account, Session }: Models, account: NewAccount): Promise<void> {
+  const { name, role, password } = account;
+  const passwordHash = await hash(password);
   const [row, isNew] = await Account.findOrCreate({
     where: { name },
     defaults: { id: randomUUID(), name, role, passwordHash },
   });
-  if (!isNew) await row.update({ role, passwordHash });
+  if (isNew) return;
+  const isSame = await verify(password, row.passwordHash);
+  await row.update({ role, passwordHash });
+  if (!isSame) await Session.destroy({ where: { accountId: row.id } });
 }
 
 export async function hasAccounts({ Account }: Models): Promise<boolean> {

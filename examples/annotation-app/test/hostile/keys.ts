@@ -1,4 +1,6 @@
 // Changes of keys that meet each other.
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
 import type { Catalogue, FrameList, KeyInfo, RotationState } from "../../web/src/data/contract.ts";
@@ -38,7 +40,14 @@ export function keys(server: AttackedServer): void {
       expect(after.map(({ id }) => id)).to.include(before[0]?.id);
       await ada.post("/api/rotation/start");
       await untilRotated();
-      for (const { id } of (await ada.get<KeyInfo[]>("/api/keys")).slice(1)) {
+      const previous = (await ada.get<KeyInfo[]>("/api/keys")).slice(1);
+      // What cannot be opened now may be under any key.
+      const unreadable = join(app.folder, "data/objects/unreadable");
+      writeFileSync(unreadable, "no head of an envelope");
+      const refused = await ada.send("POST", `/api/keys/${previous[0]?.id}/retire`);
+      expect([refused.status, refused.body.code]).to.deep.equal([409, "KEY_USE_UNKNOWN"]);
+      rmSync(unreadable);
+      for (const { id } of previous) {
         await ada.post(`/api/keys/${id}/retire`);
       }
       expect((await ada.get<FrameList>("/api/frames?label=ROCKET")).total).to.be.greaterThan(2);
