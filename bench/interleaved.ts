@@ -61,7 +61,14 @@ function summarize(samples: readonly number[]): Measurement {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
-  return { medianNs: at(0.5), p10Ns: at(0.1) };
+  return { medianNs: median(samples), p10Ns: at(0.1) };
+}
+
+/** Of an even number of samples, what lies between the two in the middle. */
+export function median(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const at = (index: number): number => sorted[index] ?? Number.NaN;
+  return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
 }
 
 /** A markdown table: first column left, the others right. */

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { generateRootKey } from "@fieldseal/crypto";
 import { Client } from "pg";
 import { createTestDatabase, stopPostgres } from "../test/support/postgres.ts";
-import { markdownTable } from "./interleaved.ts";
+import { markdownTable, median } from "./interleaved.ts";
 import { SHAPES } from "./migrate-shapes.ts";
 import { describe, type Sample, type Task } from "./migrate-worker.ts";
 import { slowNetwork } from "./slow-network.ts";
@@ -102,12 +102,6 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   "3 columns, one of them 2 KB bytea": ["email", "notes", "photo"],
 };
 
-/** Of an even number of rounds, what lies between the two in the middle. */
-const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]] as [number, number];
-  return (middle[0] + middle[1]) / 2;
-};
 const range = (values: readonly number[]): string =>
   `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)}-${Math.max(...values).toFixed(2)})`;
 const table: string[][] = [];

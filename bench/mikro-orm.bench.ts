@@ -1,14 +1,18 @@
-// 10 000 rows through MikroORM: encrypted columns against plain ones, and against the type that everybody writes
-// first (a random IV, encrypted in convertToDatabaseValue), round after round in one run on one PostgreSQL.
+// 10 000 rows through MikroORM: encrypted columns, and the type that everybody writes first (a random IV, encrypted in
+// convertToDatabaseValue), each against plain columns of type `text`, in one run on one PostgreSQL.
+//
+// A round runs plain and the other one right after each other, in random order, each on a heap just collected. What is
+// printed is the median over rounds of the ratio within a round, and its quartiles: half of the rounds lie between.
+// BENCH_ROUNDS is the number of rounds of every operation in place of its own.
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { EncryptedType, fieldseal } from "@fieldseal/mikro-orm";
 import { EntitySchema, MikroORM, Type, type EntityManager } from "@mikro-orm/postgresql";
 import { createTestDatabase, stopPostgres } from "../test/support/postgres.ts";
-import { markdownTable } from "./interleaved.ts";
+import { markdownTable, median } from "./interleaved.ts";
 
 const ROWS = 10_000;
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 9);
+const ROUNDS = process.env.BENCH_ROUNDS;
 
 const naiveKey = createSecretKey(randomBytes(32));
 
@@ -38,7 +42,6 @@ class NaiveType extends Type<string, string> {
 type Row = Record<string, string>;
 
 interface Candidate {
-  readonly name: string;
   readonly columns: 1 | 4;
   readonly entity: EntitySchema<Row>;
 }
@@ -48,16 +51,25 @@ function candidate(name: string, columns: 1 | 4, type: object): Candidate {
     Array.from({ length: columns }, (_, i) => [`value${i}`, { ...type }]),
   );
   const entity = new EntitySchema({
-    name: `${name.replaceAll("*", "")}${columns}`,
+    name: `${name}${columns}`,
     properties: { id: { type: "integer", primary: true, autoincrement: true }, ...properties },
   } as never) as unknown as EntitySchema<Row>;
-  return { name, columns, entity };
+  return { columns, entity };
 }
 
-const candidates = ([1, 4] as const).flatMap((columns) => [
-  candidate("plain", columns, { type: "text" }),
-  candidate("**fieldseal**", columns, { type: EncryptedType }),
-  candidate("naive", columns, { type: NaiveType }),
+const widths = ([1, 4] as const).map((columns) => ({
+  label: `${columns} column${columns > 1 ? "s" : ""}`,
+  plain: candidate("Plain", columns, { type: "text" }),
+  /** Also plain, but MikroORM does not copy what it takes for an immutable string. */
+  asString: candidate("AsString", columns, { type: "string", columnType: "text" }),
+  fieldseal: candidate("Fieldseal", columns, { type: EncryptedType }),
+  naive: candidate("Naive", columns, { type: NaiveType }),
+}));
+const candidates = widths.flatMap(({ plain, asString, fieldseal, naive }) => [
+  plain,
+  asString,
+  fieldseal,
+  naive,
 ]);
 
 const database = await createTestDatabase();
@@ -85,45 +97,70 @@ for (const { entity, columns } of candidates) {
   await newManager().insertMany(entity, rows(columns) as never);
 }
 
-/** Returns what is timed; what comes before is not. */
-type Operation = (candidate: Candidate) => Promise<() => Promise<unknown>>;
+interface Operation {
+  readonly rounds: number;
+  /**
+   * How often it is timed in a round, after once that is not; 0 times the first. Collecting the heap makes V8 drop
+   * code, which a short operation would be charged with. Defaults to 0.
+   */
+  readonly repeats?: number;
+  /** Returns what is timed; what comes before is not. */
+  prepare(candidate: Candidate): Promise<() => Promise<unknown>>;
+}
+
+/** Of the random IV: its ratios are far from 1. */
+const NAIVE_ROUNDS = 3;
 
 const loaded = new Map<object, EntityManager>();
 
-/** A short operation needs more rounds to stand out from the noise. */
-const MORE_ROUNDS: Readonly<Record<string, number>> = { "untouched flush": 12 };
-
 const operations: Record<string, Operation> = {
-  find: async ({ entity }) => {
-    const em = newManager();
-    return () => em.find(entity, {});
+  find: {
+    rounds: 15,
+    prepare: async ({ entity }) => {
+      const em = newManager();
+      return () => em.find(entity, {});
+    },
   },
-  "untouched flush": async ({ entity }) => {
-    // The same managers all through: a flush of nothing changes nothing.
-    let em = loaded.get(entity);
-    if (em === undefined) {
-      loaded.set(entity, (em = newManager()));
-      await em.find(entity, {});
-    }
-    return () => em.flush();
+  "untouched flush": {
+    rounds: 25,
+    repeats: 3,
+    prepare: async ({ entity }) => {
+      // The same managers all through: a flush of nothing changes nothing.
+      let em = loaded.get(entity);
+      if (em === undefined) {
+        loaded.set(entity, (em = newManager()));
+        await em.find(entity, {});
+      }
+      return () => em.flush();
+    },
   },
-  insertMany: async ({ entity, columns }) => {
-    const data = rows(columns);
-    return () => rolledBack((em) => em.insertMany(entity, data as never));
+  insertMany: {
+    rounds: 9,
+    prepare: async ({ entity, columns }) => {
+      const data = rows(columns);
+      return () => rolledBack((em) => em.insertMany(entity, data as never));
+    },
   },
-  "flush of new entities": async ({ entity, columns }) => {
-    const data = rows(columns);
-    return () =>
-      rolledBack((em) => {
-        for (const row of data) em.persist(em.create(entity, row as never));
-        return em.flush();
-      });
+  "flush of new entities": {
+    rounds: 7,
+    prepare: async ({ entity, columns }) => {
+      const data = rows(columns);
+      return () =>
+        rolledBack((em) => {
+          for (const row of data) em.persist(em.create(entity, row as never));
+          return em.flush();
+        });
+    },
   },
-  "update of 1 column, 1000 rows": async ({ entity }) => {
-    const em = newManager();
-    const found = await em.find(entity, {}, { limit: 1000 });
-    for (const row of found) (row as Row).value0 = `${randomBytes(6).toString("hex")}@example.org`;
-    return () => em.flush();
+  "update of 1 column, 1000 rows": {
+    rounds: 9,
+    prepare: async ({ entity }) => {
+      const em = newManager();
+      const found = await em.find(entity, {}, { limit: 1000 });
+      for (const row of found)
+        (row as Row).value0 = `${randomBytes(6).toString("hex")}@example.org`;
+      return () => em.flush();
+    },
   },
 };
 
@@ -140,51 +177,67 @@ async function rolledBack(action: (em: EntityManager) => Promise<unknown>): Prom
     });
 }
 
-console.log(
-  `node ${process.version}, ${ROWS} rows, ${ROUNDS} rounds; ms, median (least), and ratio to plain of the same width\n`,
-);
+/** Milliseconds of one candidate's turn in a round. */
+async function timeOf({ prepare, repeats = 0 }: Operation, candidate: Candidate): Promise<number> {
+  const action = await prepare(candidate);
+  global.gc?.();
+  if (repeats > 0) await action();
+  const start = process.hrtime.bigint();
+  for (let i = 0; i < Math.max(1, repeats); i++) await action();
+  return Number(process.hrtime.bigint() - start) / 1e6 / Math.max(1, repeats);
+}
+
+interface Pair {
+  readonly plainMs: number;
+  readonly otherMs: number;
+}
+
+async function compare(operation: Operation, plain: Candidate, other: Candidate): Promise<Pair[]> {
+  const { rounds } = operation;
+  const pairs: Pair[] = [];
+  const warmUp = rounds > NAIVE_ROUNDS ? 2 : 1;
+  for (let round = -warmUp; round < Number(ROUNDS ?? rounds); round++) {
+    const isPlainFirst = Math.random() < 0.5;
+    const first = await timeOf(operation, isPlainFirst ? plain : other);
+    const second = await timeOf(operation, isPlainFirst ? other : plain);
+    const [plainMs, otherMs] = isPlainFirst ? [first, second] : [second, first];
+    if (round >= 0) pairs.push({ plainMs, otherMs });
+  }
+  loaded.clear(); // nobody else's collections shall walk over them
+  return pairs;
+}
+
 const table: string[][] = [];
-for (const [operation, prepare] of Object.entries(operations)) {
-  const times = await measure(prepare, ROUNDS * (MORE_ROUNDS[operation] ?? 1));
-  for (const one of candidates) {
-    const plain = candidates.find(
-      ({ name, columns }) => name === "plain" && columns === one.columns,
-    );
-    const [own, reference] = [times.get(one)!, times.get(plain!)!];
-    table.push([
-      operation,
-      `${one.name}, ${one.columns} column${one.columns > 1 ? "s" : ""}`,
-      `${own.median.toFixed(0)} (${own.least.toFixed(0)})`,
-      `${(own.median / reference.median).toFixed(2)} (${(own.least / reference.least).toFixed(2)})`,
-    ]);
+function report(first: readonly [string, string], name: string, pairs: readonly Pair[]): void {
+  const ratios = pairs.map(({ plainMs, otherMs }) => otherMs / plainMs).toSorted((a, b) => a - b);
+  const at = (share: number): string =>
+    (ratios[Math.round(share * (ratios.length - 1))] ?? Number.NaN).toFixed(2);
+  const ms = (one: (pair: Pair) => number): string => median(pairs.map(one)).toFixed(1);
+  table.push([
+    ...first,
+    name,
+    ms(({ plainMs }) => plainMs),
+    ms(({ otherMs }) => otherMs),
+    median(ratios).toFixed(2),
+    `${at(0.25)}-${at(0.75)}`,
+  ]);
+  console.error(table.at(-1)?.join(", "));
+}
+
+for (const [name, operation] of Object.entries(operations)) {
+  for (const { label, plain, asString, fieldseal, naive } of widths) {
+    report([name, label], "**fieldseal**", await compare(operation, plain, fieldseal));
+    if (operation === operations["untouched flush"]) {
+      report([name, label], "plain `string`", await compare(operation, plain, asString));
+    }
+    const briefly = { ...operation, rounds: NAIVE_ROUNDS, repeats: 0 };
+    report([name, label], "random IV", await compare(briefly, plain, naive));
   }
 }
-console.log(markdownTable(["", "", "ms", "of plain"], table));
+console.log(
+  `node ${process.version}, ${ROWS} rows; ms are medians; "of plain" is the median of the ratios of all rounds, with quartiles\n`,
+);
+console.log(markdownTable(["", "", "", "plain ms", "ms", "of plain", "quartiles"], table));
 await orm.close(true);
 await database.drop();
 await stopPostgres();
-
-async function measure(
-  prepare: Operation,
-  rounds: number,
-): Promise<Map<Candidate, { median: number; least: number }>> {
-  const samples = new Map<Candidate, number[]>(candidates.map((one) => [one, []]));
-  for (let round = -1; round < rounds; round++) {
-    for (const one of candidates.toSorted(() => Math.random() - 0.5)) {
-      // The naive type rewrites the table at every flush: no need to watch that more often than the rest.
-      if (one.name === "naive" && samples.get(one)!.length >= ROUNDS) continue;
-      const action = await prepare(one);
-      global.gc?.();
-      const start = process.hrtime.bigint();
-      await action();
-      const ms = Number(process.hrtime.bigint() - start) / 1e6;
-      if (round >= 0) samples.get(one)!.push(ms); // the first round warms up
-    }
-  }
-  return new Map(
-    [...samples].map(([one, times]) => {
-      const sorted = times.toSorted((a, b) => a - b);
-      return [one, { median: sorted[sorted.length >> 1]!, least: sorted[0]! }];
-    }),
-  );
-}

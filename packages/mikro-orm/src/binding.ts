@@ -30,6 +30,8 @@ import type { Cell } from "./cell.ts";
 export interface BoundType {
   readonly codec: ValueCodec<unknown>;
   readonly options: EncryptionOptions;
+  /** Values are their own canonical form. */
+  readonly isCanonical: boolean;
   /** Serves a property of an embeddable, inline or stored as JSON. */
   isEmbedded: boolean;
   platform?: unknown;

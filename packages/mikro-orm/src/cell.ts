@@ -32,6 +32,14 @@ export class Cell {
     return this.#canonical;
   }
 
+  /**
+   * Whether it may stand for this value of this column once more, so that no new cell is made for it. Not when it is
+   * encrypted: what is written is encrypted anew.
+   */
+  isFor(type: object, canonical: unknown): boolean {
+    return this.#canonical === canonical && this.#type === type && this.#stored === undefined;
+  }
+
   get isEncrypted(): boolean {
     return this.#stored !== undefined;
   }

@@ -19,6 +19,7 @@ import { installRedaction, redactEntities } from "./redaction.ts";
 import { companionsOf, encryptRows, openRows, withTokens } from "./rows.ts";
 import { installSearch } from "./search.ts";
 import { installShortIndexes } from "./short-index.ts";
+import { installSnapshots } from "./snapshots.ts";
 import { convertUnconverted } from "./unconverted.ts";
 
 const installed = new WeakSet<SqlDriver>();
@@ -28,6 +29,7 @@ const patched = new WeakSet<object>();
 export function installOnDriver(driver: SqlDriver): void {
   if (installed.has(driver)) return;
   installed.add(driver);
+  installSnapshots();
   installSearch();
   installShortIndexes();
   installRedaction();

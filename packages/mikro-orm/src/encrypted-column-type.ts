@@ -47,6 +47,11 @@ export abstract class EncryptedColumnType<T> extends Type<T, string> {
     return this.settings().options;
   }
 
+  /** Whether values are strings, and their own canonical form. */
+  get isCanonical(): boolean {
+    return false;
+  }
+
   /**
    * A type of the same options that serves no property yet; one that serves none is such a type itself. MikroORM
    * merges properties of several embeddables only where their type is the same object.

@@ -29,6 +29,10 @@ export class EncryptedType extends EncryptedColumnType<string> {
     return "string";
   }
 
+  override get isCanonical(): boolean {
+    return true;
+  }
+
   /** Called for every value at every flush: whether the text is well-formed is checked when it is encrypted. */
   override toCanonical(value: string): string {
     return typeof value === "string" ? value : super.toCanonical(value);
@@ -83,7 +87,16 @@ export class EncryptedBase64Type extends EncryptedColumnType<string> {
     return "string";
   }
 
+  override get isCanonical(): boolean {
+    return true;
+  }
+
+  /** As in {@link EncryptedType}. Two canonical base64 texts are equal where their bytes are. */
+  override toCanonical(value: string): string {
+    return typeof value === "string" ? value : super.toCanonical(value);
+  }
+
   fromCanonical(canonical: string): string {
-    return Buffer.from(canonical, "latin1").toString("base64");
+    return canonical;
   }
 }

@@ -1,12 +1,6 @@
 // Rows on their way to the database: values become encrypted cells, a column at a time, and the tokens of blind
 // indexes are put beside them.
-import {
-  DecryptError,
-  KeyError,
-  textCodec,
-  UnsupportedQueryError,
-  type StoredInput,
-} from "@fieldseal/crypto";
+import { DecryptError, KeyError, UnsupportedQueryError, type StoredInput } from "@fieldseal/crypto";
 import { bindingOf, cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import {
@@ -163,14 +157,14 @@ function encryptCells(type: BoundType, cells: readonly Cell[]): void {
 }
 
 /**
- * Decrypts the text columns of a result in place, a column at a time, before MikroORM converts value by value: each
- * then arrives as a cell that knows its plaintext. Other types gain nothing, because a cell costs them a conversion; and
- * only the text codec's values are what a cell holds, others of content text are not.
+ * Decrypts columns of a result in place, a column at a time, before MikroORM converts value by value: each value
+ * then arrives as a cell that knows its plaintext. Types whose values are not what a cell holds gain nothing, because
+ * a cell costs them a conversion.
  */
 export function openRows(meta: Meta, rows: readonly Row[]): void {
   if (rows.length < MIN_ROWS) return;
   for (const { name, type } of encryptionOf(meta.properties).encrypted) {
-    if (type.codec !== textCodec || !rows.some((row) => typeof row[name] === "string")) continue;
+    if (!type.isCanonical || !rows.some((row) => typeof row[name] === "string")) continue;
     try {
       openColumn(type, name, rows);
     } catch (error) {

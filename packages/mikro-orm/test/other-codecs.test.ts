@@ -3,8 +3,9 @@ import { generateRootKey, Keyring, textCodec, type ValueCodec } from "@fieldseal
 import { EntitySchema, MikroORM } from "@mikro-orm/postgresql";
 import { expect } from "chai";
 import { cipherOf, encryptedTypeOf } from "../src/binding.ts";
+import { Cell } from "../src/cell.ts";
 import { EncryptedColumnType } from "../src/encrypted-column-type.ts";
-import { EncryptedType, fieldseal } from "../src/index.ts";
+import { EncryptedBase64Type, EncryptedType, fieldseal } from "../src/index.ts";
 import { type Meta, type Property, type Row } from "../src/mikro-orm-internals.ts";
 import { openRows } from "../src/rows.ts";
 
@@ -37,6 +38,7 @@ describe("A codec of content text that gives no text", () => {
         id: { type: "integer", primary: true },
         day: { type: EncryptedDateType as never },
         text: { type: EncryptedType as never },
+        code: { type: EncryptedBase64Type as never },
       },
     });
     const keyring = Keyring.fromKey(generateRootKey());
@@ -49,10 +51,12 @@ describe("A codec of content text that gives no text", () => {
       id,
       day: seal("day", new Date(id)),
       text: seal("text", `note ${id}`),
+      code: seal("code", "AAEC"),
     }));
     const days = rows.map(({ day }) => day);
     openRows(meta, rows);
     expect(rows.map(({ day }) => day)).to.deep.equal(days);
-    expect(rows.every(({ text }) => typeof text === "object")).to.equal(true);
+    expect(rows.every(({ text }) => text instanceof Cell)).to.equal(true);
+    expect(rows.map(({ code }) => (code as Cell).canonical)).to.deep.equal(Array(5).fill("AAEC"));
   });
 });
