@@ -61,8 +61,8 @@ export function refuseRawOperand(type: BoundType, value: unknown): void {
 }
 
 /**
- * Looks through the raw SQL in keys of a condition for columns of its entity that are encrypted. Without a value, as
- * in `{ [raw("length(email) > 9")]: [] }`, it stands alone.
+ * Looks through the raw SQL in keys of a condition for encrypted columns of its entity, and of what a query builder has
+ * joined so far. Without a value, as in `{ [raw("length(email) > 9")]: [] }`, it stands alone.
  *
  * @throws {@link UnsupportedQueryError}
  */
@@ -72,22 +72,35 @@ export function refuseRawKeys(where: object, options: WhereOptions): void {
     const isAlone = value === null || (Array.isArray(value) && value.length === 0);
     const fragment = isAlone ? undefined : rawSqlOfKey(key);
     if (fragment === undefined) continue;
-    const type = encryptedIn(fragment, options.metadata.find(options.entityName));
+    const type = encryptedIn(fragment, options);
     if (type) throw unsupportedQuery(type, "cannot be compared inside of raw SQL");
   }
 }
 
-function encryptedIn({ sql, params }: RawSql, meta: Meta | undefined): BoundType | undefined {
-  const identifiers = (params ?? []).filter((one) => typeof one === "string");
-  const words = new Set(
-    [sql, ...identifiers]
-      .join(" ")
-      .toLowerCase()
-      .split(/[^\p{L}\p{N}_$]+/u),
+/** A word, with the word before its dot. */
+const NAMES = /(?:([\p{L}\p{N}_$]+)"?\s*\.\s*"?)?([\p{L}\p{N}_$]+)/giu;
+
+function encryptedIn({ sql, params }: RawSql, options: WhereOptions): BoundType | undefined {
+  const { aliasMap = {}, entityName, metadata } = options;
+  const aliased = new Map(
+    Object.entries(aliasMap).map(([alias, name]) => [alias.toLowerCase(), metadata.find(name)]),
   );
+  const all = [metadata.find(entityName), ...aliased.values()];
+  const identifiers = (params ?? []).filter((one) => typeof one === "string");
+  for (const [, qualifier, name = ""] of [sql, ...identifiers].join(" ").matchAll(NAMES)) {
+    const owner = aliased.get(qualifier?.toLowerCase() ?? "");
+    for (const meta of owner ? [owner] : all) {
+      const type = encryptedColumn(meta, name.toLowerCase());
+      if (type) return type;
+    }
+  }
+  return undefined;
+}
+
+function encryptedColumn(meta: Meta | undefined, name: string): BoundType | undefined {
   for (const prop of Object.values(propertiesOf(meta))) {
     const type = encryptedTypeOf(prop);
-    if (type && words.has(columnOf(prop).toLowerCase())) return type;
+    if (type && columnOf(prop).toLowerCase() === name) return type;
   }
   return undefined;
 }

@@ -38,6 +38,13 @@ onBothVersions("Kysely without convertValues", (suite) => {
         .onConflict((conflict) => conflict.column("email").doUpdateSet({ name: SECRET } as never)),
     update: (db) => db.updateTable("people").set({ name: SECRET }),
     "update with an alias": (db) => db.updateTable("people as p").set({ name: SECRET } as never),
+    "insert, with the schema": (db) => db.insertInto("public.people").values({ name: SECRET }),
+    "update, with the schema": (db) =>
+      db.updateTable("public.people as p").set({ name: SECRET } as never),
+    "where, with the schema": (db) =>
+      db.selectFrom("public.people").selectAll().where("public.people.email", "=", SECRET),
+    "schema of all tables": (db) =>
+      db.withSchema("public").selectFrom("people").selectAll().where("people.email", "=", SECRET),
     "update by condition": (db) =>
       db
         .updateTable("people")
@@ -129,6 +136,23 @@ onBothVersions("Kysely without convertValues", (suite) => {
       );
       expect(error?.code, error?.message).to.equal("ERR_QUERY_UNSUPPORTED");
     }
+  });
+
+  it("is told by its name alone which table it is for, with a schema or without", async () => {
+    const db = kysely({ convertValues: true });
+    const row = { email: SECRET, version: 1 as never };
+    await db.insertInto("public.people").values(row).execute();
+    await db.updateTable("public.people").set({ name: SECRET }).where("age", "is", null).execute();
+    const [stored] = await suite.database.query("select * from people where name is not null");
+    expect([stored?.email, stored?.name].join()).to.match(/^9V6h[^,]+,9V6h[^,]+$/);
+    const found = db.selectFrom("public.people").selectAll();
+    expect(await found.where("public.people.email", "=", SECRET).execute()).to.have.length(1);
+    const error = await found
+      .where("public.people.name", "=", SECRET)
+      .execute()
+      .catch((reason: UnsupportedQueryError) => reason);
+    expect(error).to.include({ code: "ERR_QUERY_UNSUPPORTED" });
+    await suite.database.query("delete from people");
   });
 
   it("takes NULL, what encryptValue() and searchValues() give, columns, and plain columns", async () => {

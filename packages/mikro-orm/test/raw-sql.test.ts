@@ -174,6 +174,44 @@ onBothVersions("raw() on encrypted properties", (suite) => {
     }
   });
 
+  it("is not put around the column of a joined entity in a key, with a value to compare", async () => {
+    const keys: [string, () => string][] = [
+      ["alias", () => raw("o.email")],
+      ["call", () => raw("lower(O.Email)")],
+      ["quoted", () => raw('"o" . "email"')],
+      ["template", () => sql`trim(o.email)` as never],
+      ["identifier as a parameter", () => raw("lower(??)", ["o.email"])],
+      ["no alias", () => raw("lower(email)")],
+    ];
+    for (const [name, key] of keys) {
+      const joined = (em: EntityManager): { where(where: unknown): { execute(): unknown } } =>
+        em.createQueryBuilder(suite.Pet, "p").select("*").leftJoin("p.owner", "o") as never;
+      await expectRefusals(
+        {
+          [name]: (em) =>
+            joined(em)
+              .where({ [key()]: SECRET })
+              .execute(),
+          [`${name}, $and`]: (em) =>
+            joined(em)
+              .where({ $and: [{ [key()]: { $like: SECRET } }] })
+              .execute(),
+        },
+        () => undefined,
+        /Person\.email is encrypted and cannot be compared inside of raw SQL/,
+      );
+    }
+    // What an alias says is believed: pets have no encrypted age, and people none that is secret.
+    const found = await suite
+      .em()
+      .createQueryBuilder(suite.Pet, "p")
+      .select("*")
+      .leftJoin("p.owner", "o")
+      .where({ [raw("o.age")]: -1 } as never)
+      .execute();
+    expect(found).to.deep.equal([]);
+  });
+
   it("is taken for NULL, and around other columns", async () => {
     const { Person } = suite;
     const other = (await suite.em().insert(Person, person({ name: "x", nickname: "n" }))) as number;
