@@ -126,6 +126,13 @@ export class FrameOnScreen {
     await this.page.mouse.click(...(await this.#placement())(point));
   }
 
+  /** The style of the line around the canvas, which says that it has the focus. */
+  ring(): Promise<string> {
+    return this.page
+      .locator("svg.editor")
+      .evaluate((canvas) => getComputedStyle(canvas).outlineStyle);
+  }
+
   /** Where on the page a pixel of the picture is. */
   async #placement(): Promise<(point: readonly [number, number]) => [number, number]> {
     const picture = await this.page.locator("[data-testid=canvas] image").boundingBox();

@@ -59,6 +59,7 @@ export function drawing(stage: Stage): void {
     expect(await focused(), "the frame that is open").to.equal("frame-row");
     await page.keyboard.press("F6");
     expect(await focused(), "the canvas").to.equal("editor");
+    expect(await frame.ring(), "by the keyboard").to.equal("solid");
     for (const key of ["n", "Shift+ArrowRight", "ArrowDown", "Control+ArrowRight", "8"]) {
       await page.keyboard.press(key);
     }
@@ -87,10 +88,10 @@ export function drawing(stage: Stage): void {
     await page.keyboard.press("Escape");
     expect(await focused(), "back from the note").to.match(/^box\b/);
     await page.locator(".frame-title").click();
-    const y = Number(await page.getByTestId("box-y").textContent());
-    await page.keyboard.press("ArrowDown");
-    expect(await page.getByTestId("box-y").textContent(), "after a click beside it").to.equal(
-      String(y + 1),
+    const left = Number(await page.getByTestId("box-x").textContent());
+    await page.keyboard.press("ArrowRight");
+    expect(await page.getByTestId("box-x").textContent(), "after a click beside it").to.equal(
+      String(left + 1),
     );
     await page.keyboard.press("Control+z");
     await frame.save();

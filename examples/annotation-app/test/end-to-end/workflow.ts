@@ -11,7 +11,10 @@ const GOOD_LAYOUT_SHIFT = 0.1;
 export function workflow(stage: Stage): void {
   it("shows what the detector saw, and hides it again", async () => {
     const { page, ada } = stage;
-    await stage.open("astronaut.jpg");
+    const frame = await stage.open("astronaut.jpg");
+    await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+    await frame.click([480, 300]);
+    expect(await frame.ring(), "after a click").to.equal("none");
     const { detections } = await ada.frameNamed("astronaut.jpg");
     const outlines = page.locator("[data-testid=canvas] rect.detection");
     expect(await outlines.count())
