@@ -170,6 +170,8 @@ export const EQUIVALENT: readonly EquivalentMutant[] = [
   },
   { file: "suites/cbc-hmac.ts", code: "stream.fill(0)", why: WIPE },
   { file: "suites/cbc-hmac.ts", code: ".reduce((sum", why: SIZE },
+  { file: "suites/cbc-hmac.ts", code: "let textBytes = 0", why: SIZE },
+  { file: "suites/cbc-hmac.ts", code: "textBytes += text.length", why: SIZE },
   {
     file: "suites/cbc-hmac.ts",
     code: "end < 0 ? undefined",
@@ -189,7 +191,7 @@ export const EQUIVALENT: readonly EquivalentMutant[] = [
   },
   {
     file: "suites/cbc-hmac.ts",
-    code: "isRefused ? -1",
+    code: "end === start ? -1",
     change: "1 -> 2",
     why: "Any negative number means refused.",
   },
@@ -231,6 +233,13 @@ export const EQUIVALENT: readonly EquivalentMutant[] = [
   },
   { file: "suites/hmac.ts", code: "SMALL_BODY_BYTES = 1024", why: SIZE },
   { file: "suites/hmac.ts", code: "#bodyAt = 0", why: KEPT },
+  { file: "suites/hmac.ts", code: "#bodyWord = 0", why: KEPT },
+  { file: "suites/hmac.ts", code: "new Int32Array(0)", why: KEPT },
+  {
+    file: "suites/hmac.ts",
+    code: "Math.ceil(HEADER_BYTES",
+    why: "More words are mended than a header reaches.",
+  },
   {
     file: "suites/hmac.ts",
     code: "for (let i = 0; i < key.length; i++)",
@@ -246,7 +255,7 @@ export const EQUIVALENT: readonly EquivalentMutant[] = [
   { file: "suites/hmac.ts", code: "body.length <= SMALL_BODY_BYTES", why: SIZE },
   {
     file: "suites/hmac.ts",
-    code: "this.#views[body.length >>> 4]",
+    code: "this.#views[lengthBytes >>> 4]",
     why: "Any one-to-one index into the kept views.",
   },
   { file: "suites/hmac.ts", code: "message.fill(0, 0", why: WIPE },

@@ -128,7 +128,8 @@ export class ColumnCipher<T> {
 
   /** {@link ColumnCipher.open} for a whole column: fewer cipher calls. Errors carry the `position`. */
   openMany(stored: readonly (StoredInput | null | undefined)[]): (T | null)[] {
-    const out = Array.from<T | null>({ length: stored.length }).fill(null);
+    const out: (T | null)[] = [];
+    for (let i = 0; i < stored.length; i++) out.push(null);
     if (stored.every((value) => value === null || value === undefined)) return out;
     try {
       const counts = this.#bind().opener.openMany(stored, (position, value) => {

@@ -72,6 +72,33 @@ for (const suite of SUITE_NAMES) {
       }
     });
 
+    it("is refused in every byte of its tag, whatever the length of the column's name", () => {
+      for (let length = 1; length <= 9; length++) {
+        const other = columnFor(suite, keyring, "users", "c".repeat(length));
+        const [sealed, second, third] = other.sealMany([VALUE, "x", "y"]) as string[];
+        const envelope = Buffer.from(sealed!, "base64");
+        for (let at = envelope.length - 32; at < envelope.length; at++) {
+          const changed = Buffer.from(envelope);
+          changed[at]! ^= 0x40;
+          const stored = [second!, third!, changed.toString("base64")];
+          expect(thrownBy(() => other.openMany(stored)).position).to.equal(2);
+        }
+        expect(other.openMany([second!, third!, sealed!])).to.deep.equal(["x", "y", VALUE]);
+      }
+    });
+
+    it("is named by its position among more values than are opened together", () => {
+      const values = Array.from({ length: 700 }, (_, i) => (i % 7 === 0 ? null : `value ${i}`));
+      const stored = cipher.sealMany(values);
+      expect(cipher.openMany(stored)).to.deep.equal(values);
+      for (const position of [1, 255, 256, 257, 300, 512, 699]) {
+        const changed = Buffer.from(stored[position] as string, "base64");
+        changed[changed.length - 1]! ^= 1;
+        const damaged = stored.with(position, changed.toString("base64"));
+        expect(thrownBy(() => cipher.openMany(damaged)).position).to.equal(position);
+      }
+    });
+
     it("is refused at every truncation, at either end", () => {
       for (let length = 0; length < bytes.length; length++) {
         expectRefused(cipher, bytes.subarray(0, length), good);

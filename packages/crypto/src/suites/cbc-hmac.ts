@@ -6,13 +6,12 @@ import { areInAlphabet, hasCanonicalEnd } from "../base64.ts";
 import { HEADER_BYTES } from "../envelope.ts";
 import { writeBase64, writeLatin1 } from "../fast-buffer.ts";
 import { fillRandom } from "../random-pool.ts";
-import { bodyView } from "../workspace.ts";
+import { bodyView, workspace } from "../workspace.ts";
 import type { Aead, BodyRange, PlaintextReader } from "./aead.ts";
 import { cbcHandle, type CbcHandle } from "./cbc-handle.ts";
-import { BodyHmac, SHA256, SHA512 } from "./hmac.ts";
+import { BodyHmac, SHA256, SHA512, TAG_BYTES } from "./hmac.ts";
 
 const BLOCK_BYTES = 16;
-export const CBC_TAG_BYTES = 32;
 export const CBC_HMAC_KEY_BYTES = 64;
 
 /** How a random block enters a body; tests give fixed ones. */
@@ -20,12 +19,10 @@ export type FillRandom = (target: Buffer, at: number, lengthBytes: number) => vo
 
 export class CbcHmac implements Aead {
   readonly plaintextAt = BLOCK_BYTES;
-  readonly overheadBytes = BLOCK_BYTES + BLOCK_BYTES + CBC_TAG_BYTES;
+  readonly overheadBytes = BLOCK_BYTES + BLOCK_BYTES + TAG_BYTES;
   readonly #cbc: CbcHandle;
   readonly #hmac: BodyHmac;
   readonly #fillRandom: FillRandom;
-  /** A tag, kept while its place is taken by the length that the MAC covers. */
-  readonly #tag: Buffer = Buffer.alloc(CBC_TAG_BYTES);
 
   /** @param keyBytes 64 bytes: MAC key, then encryption key (RFC 7518 section 5.2.2.1, step 1). */
   constructor(
@@ -69,7 +66,7 @@ export class CbcHmac implements Aead {
   }
 
   open<T>(buffer: Buffer, body: BodyRange, ad: Buffer, read: PlaintextReader<T>): T | undefined {
-    const tagAt = body.start + body.lengthBytes - CBC_TAG_BYTES;
+    const tagAt = body.start + body.lengthBytes - TAG_BYTES;
     const sealed = bodyView(buffer, body.start, tagAt);
     if (!isTag(this.#hmac.digest(ad, sealed), buffer, tagAt)) return undefined;
     const padded = this.#cbc.decrypt(sealed);
@@ -88,7 +85,7 @@ export class CbcHmac implements Aead {
     const ends: number[] = [];
     let at = 0;
     for (const { start, lengthBytes } of bodies) {
-      const tagAt = start + lengthBytes - CBC_TAG_BYTES;
+      const tagAt = start + lengthBytes - TAG_BYTES;
       const sealed = buffer.subarray(start, tagAt);
       if (isTag(this.#hmac.digest(ad, sealed), buffer, tagAt)) {
         stream.set(sealed, at);
@@ -108,16 +105,17 @@ export class CbcHmac implements Aead {
     // computed, so that no view, copy or check string is made per value.
     if (!areInAlphabet(texts)) return undefined;
     const { buffer, at: bodyAt } = this.#hmac.bodyTarget(ad);
-    const stream = Buffer.allocUnsafeSlow(texts.reduce((sum, text) => sum + text.length, 0));
+    let textBytes = 0;
+    for (const text of texts) textBytes += text.length;
+    const stream = workspace(textBytes);
     const ends: number[] = [];
     let at = 0;
     for (const text of texts) {
       const decodedBytes = writeBase64(buffer, text, bodyAt - HEADER_BYTES);
-      const sealedBytes = decodedBytes - HEADER_BYTES - CBC_TAG_BYTES;
+      const sealedBytes = decodedBytes - HEADER_BYTES - TAG_BYTES;
       const isPossible = sealedBytes >= 2 * BLOCK_BYTES && sealedBytes % BLOCK_BYTES === 0;
       if (!isPossible || !hasCanonicalEnd(text, decodedBytes)) return undefined;
-      copyTag(buffer, bodyAt + sealedBytes, this.#tag);
-      if (isTag(this.#hmac.digestDecoded(sealedBytes), this.#tag, 0)) {
+      if (this.#hmac.isAuthentic(sealedBytes)) {
         stream.set(this.#hmac.decodedBody(sealedBytes), at);
         at += sealedBytes;
       }
@@ -133,22 +131,23 @@ export class CbcHmac implements Aead {
     read: PlaintextReader<T>,
   ): (T | undefined)[] {
     const padded = this.#cbc.decrypt(stream);
+    const values: (T | undefined)[] = [];
     let start = 0;
-    return ends.map((end) => {
+    for (const end of ends) {
       const from = start + BLOCK_BYTES;
-      const isRefused = end === start;
+      const plaintextEnd = end === start ? -1 : removePkcs7(padded, from, end);
+      values.push(plaintextEnd < 0 ? undefined : read(padded, from, plaintextEnd));
       start = end;
-      const plaintextEnd = isRefused ? -1 : removePkcs7(padded, from, end);
-      return plaintextEnd < 0 ? undefined : read(padded, from, plaintextEnd);
-    });
+    }
+    return values;
   }
 
   /** Writes `IV || ciphertext || tag` over the plaintext. */
   #finishBody(buffer: Buffer, start: number, sealed: Buffer, ad: Buffer): number {
     const tag = this.#hmac.digest(ad, sealed);
     buffer.set(sealed, start);
-    writeLatin1(buffer, tag, start + sealed.length, CBC_TAG_BYTES); // SHA-512 is cut to 32 bytes here
-    return sealed.length + CBC_TAG_BYTES;
+    writeLatin1(buffer, tag, start + sealed.length, TAG_BYTES); // SHA-512 is cut to 32 bytes here
+    return sealed.length + TAG_BYTES;
   }
 }
 
@@ -157,15 +156,10 @@ function sealedBytes(plaintextBytes: number): number {
   return BLOCK_BYTES + (Math.floor(plaintextBytes / BLOCK_BYTES) + 1) * BLOCK_BYTES;
 }
 
-/** A loop, because Buffer#copy makes a view for a part of a buffer. */
-function copyTag(source: Buffer, at: number, target: Buffer): void {
-  for (let i = 0; i < CBC_TAG_BYTES; i++) target[i] = source[at + i] as number;
-}
-
 /** Constant-time for the 32 bytes: the time does not depend on where the first difference is. */
 function isTag(digest: string, buffer: Buffer, at: number): boolean {
   let difference = 0;
-  for (let i = 0; i < CBC_TAG_BYTES; i++) {
+  for (let i = 0; i < TAG_BYTES; i++) {
     difference |= digest.charCodeAt(i) ^ (buffer[at + i] as number);
   }
   return difference === 0;
