@@ -1,8 +1,15 @@
 // 10 000 rows through Sequelize: encrypted columns against plain ones, and against the packages that exist for it,
 // round after round in one run on one PostgreSQL. Models are as Sequelize makes them by default (id, createdAt,
 // updatedAt); "bare" ones have an id and the value alone, which is the least work that encryption can add to.
+//
+// What is computed: each round runs every candidate once, those of one width one after another (both orders shuffled),
+// after a full garbage collection and a pause in which what the collector and the server still do can end. So
+// no candidate pays for another's garbage, but each pays for all the collecting that happens while it runs. A round gives
+// one ratio per candidate, to the plain columns of the same round; the table has their median and, in brackets, their
+// quartiles. No round is left out but the first, which warms up.
 import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { EncryptedType, fieldseal } from "@fieldseal/sequelize";
 import { DataTypes, type Model, type ModelOptions, type ModelStatic, Sequelize } from "sequelize";
@@ -11,7 +18,10 @@ import { markdownTable } from "./interleaved.ts";
 import { keyringModel, sequelizeEncryptedModel } from "./sequelize-others.ts";
 
 const ROWS = 10_000;
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 9);
+/** Of reading; the slower operations, whose ratios scatter less, have a third of it. */
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 24);
+/** For the collector's threads and the server to come to rest, in ms. */
+const PAUSE_MS = 10;
 
 const database = await createTestDatabase();
 const connect = (): Sequelize =>
@@ -154,21 +164,27 @@ const operations: Record<string, (candidate: Candidate) => (() => Promise<unknow
 };
 
 console.log(
-  `node ${process.version}, ${ROWS} rows, ${ROUNDS} rounds; ms, median (least), and ratio to plain of the same width\n`,
+  `node ${process.version}, ${ROWS} rows, ${ROUNDS} rounds of reading and ${roundsOf("")} of the others; ms: median (least); ` +
+    "ratio to plain of the same width and round: median (quartiles)\n",
 );
 const table: string[][] = [];
 for (const [name, prepare] of Object.entries(operations)) {
-  const times = await measure(prepare);
+  const times = await measure(prepare, roundsOf(name));
   for (const [candidate, { reference }] of Object.entries(candidates)) {
     const own = times.get(candidate);
     const plain = times.get(reference);
+    if (!own || !plain) {
+      table.push([name, candidate, "cannot", ""]);
+      continue;
+    }
+    const ratios = own.map((ms, round) => ms / (plain[round] as number));
     table.push([
       name,
       candidate,
-      own ? `${own.median.toFixed(0)} (${own.least.toFixed(0)})` : "cannot",
-      own && plain
-        ? `${(own.median / plain.median).toFixed(2)} (${(own.least / plain.least).toFixed(2)})`
-        : "",
+      `${quantile(own, 0.5).toFixed(0)} (${quantile(own, 0).toFixed(0)})`,
+      candidate === reference
+        ? "1"
+        : `${quantile(ratios, 0.5).toFixed(2)} (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`,
     ]);
   }
 }
@@ -180,30 +196,40 @@ await sequelize.close();
 await database.drop();
 await stopPostgres();
 
+function roundsOf(operation: string): number {
+  return operation.startsWith("findAll") ? ROUNDS : Math.ceil(ROUNDS / 3);
+}
+
+/** Times in ms by candidate, one per round. */
 async function measure(
   prepare: (candidate: Candidate) => (() => Promise<unknown>) | undefined,
-): Promise<Map<string, { median: number; least: number }>> {
+  rounds: number,
+): Promise<Map<string, number[]>> {
   const samples = new Map<string, number[]>();
-  for (let round = -1; round < ROUNDS; round++) {
-    for (const [name, candidate] of shuffled(Object.entries(candidates))) {
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, candidate] of inRandomOrder()) {
       const action = prepare(candidate);
       if (!action) continue;
       global.gc?.();
+      await delay(PAUSE_MS);
       const start = process.hrtime.bigint();
       await action();
       const ms = Number(process.hrtime.bigint() - start) / 1e6;
       if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), ms]); // the first round warms up
     }
   }
-  return new Map(
-    [...samples].map(([name, times]) => {
-      const sorted = times.toSorted((a, b) => a - b);
-      return [
-        name,
-        { median: sorted[Math.floor(sorted.length / 2)] as number, least: sorted[0] as number },
-      ];
-    }),
-  );
+  return samples;
+}
+
+/** Those that are compared stay together: less of what else the machine does comes between them. */
+function inRandomOrder(): [string, Candidate][] {
+  const groups = Map.groupBy(Object.entries(candidates), ([, { reference }]) => reference);
+  return shuffled([...groups.values()]).flatMap((group) => shuffled(group));
+}
+
+function quantile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.floor(share * (sorted.length - 1))] as number;
 }
 
 function shuffled<T>(items: readonly T[]): T[] {
