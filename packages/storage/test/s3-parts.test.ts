@@ -114,6 +114,33 @@ describe("objects of many parts in S3", function () {
       "ERR_STORAGE_EXISTS",
     );
     expect((await bytesOf(storage, "late")).toString()).to.equal("there");
+
+    // Between the last look and the completion only the store can tell.
+    const conditions: unknown[] = [];
+    spy.before = (command, input) => {
+      if (command === "CompleteMultipartUpload")
+        conditions.push((input as { IfNoneMatch?: string }).IfNoneMatch);
+    };
+    await spied.put("new", LARGE, { ifAbsent: true });
+    await spied.put("new", LARGE);
+    expect(conditions).to.deep.equal(["*", undefined]);
+  });
+
+  it("that cannot be removed do not hide why the put failed", async () => {
+    spy.before = (command) =>
+      command === "AbortMultipartUpload" || command === "CompleteMultipartUpload"
+        ? refuse()
+        : undefined;
+    async function* failing(): AsyncGenerator<Buffer> {
+      yield LARGE;
+      throw new Error("the camera went away");
+    }
+    const failed = await thrownBy(() => spied.put("k", failing()));
+    expect(failed.message).to.equal("the camera went away");
+    const error = await thrownBy(() => spied.put("k", LARGE));
+    expect(error.message).to.match(/AccessDenied.*what the credentials are allowed/);
+    expect(await thrownCode(() => storage.head("k"))).to.equal("ERR_STORAGE_NOT_FOUND");
+    expect(await storage.gc({ olderThanMs: -5000 })).to.have.property("removed", 2);
   });
 
   it("of a put that died are removed by gc, when they are old and below the prefix", async () => {
