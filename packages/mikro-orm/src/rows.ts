@@ -61,7 +61,7 @@ export function encryptRows(properties: Properties, rows: readonly Row[]): reado
   const [columns, embeddables] = [encrypted.filter(isPresent), embedded.filter(isPresent)];
   if (columns.length === 0 && embeddables.length === 0) return rows;
   const copies = rows.map((row) => ({ ...row }));
-  for (const property of columns) encryptColumn(property, copies);
+  for (const property of columns) encryptColumn(property, copies, properties);
   // MikroORM puts what it cannot place (an inline embeddable in insertMany, say) into SQL as it is, and then fails.
   for (const prop of embeddables) {
     const { name, embeddedProps } = prop;
@@ -110,8 +110,12 @@ function withMarks<T extends object>(copy: T, original: object): T {
   return copy;
 }
 
-function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]): void {
-  const companion = type.options.blindIndex && companionOf(type);
+function encryptColumn(
+  { name, type }: EncryptedProperty,
+  rows: readonly Row[],
+  properties: Properties,
+): void {
+  const companion = type.options.blindIndex && keyIn(properties, companionOf(type));
   const cells: Cell[] = [];
   for (const row of rows) {
     const value = row[name];
@@ -127,6 +131,12 @@ function encryptColumn({ name, type }: EncryptedProperty, rows: readonly Row[]):
     if (companion !== undefined) row[companion] = indexToken(type, cell);
   }
   encryptCells(type, cells);
+}
+
+/** Inside of an embeddable that is given as an object, properties have their short names. */
+function keyIn(properties: Properties, name: string): string {
+  if (name in properties) return name;
+  return Object.keys(properties).find((key) => properties[key]?.name === name) ?? name;
 }
 
 function indexToken(type: BoundType, cell: Cell): string {

@@ -209,7 +209,7 @@ async function lookUp(comparison: Comparison, values: readonly unknown[]): Promi
 function rowsHolding(looked: Looked): Row {
   const { prop, scope, companion, tokens, holding } = looked;
   if (scope.isNegated === true) return rowsHoldingOrUnknown(looked);
-  const isOne = anyOf(scope.meta, holding);
+  const isOne = anyOf(looked);
   if (scope.context.isChange) {
     return { $and: [{ [companion]: { $in: tokens } }, isOne, isAsRead(prop, holding)] };
   }
@@ -222,12 +222,14 @@ function rowsHolding(looked: Looked): Row {
 
 /** Without NOT where that can be, for the same reason. */
 function rowsNotHolding(looked: Looked): Row {
-  const { scope, companion, holding } = looked;
+  const { prop, scope, companion, holding } = looked;
   const [key = "", ...more] = scope.meta.primaryKeys;
   if (scope.isNegated === true || scope.context.isChange || more.length > 0) {
     return { $not: rowsHoldingOrUnknown(looked) };
   }
-  const others = { [key]: { $nin: holding.map(({ row }) => row[key]) } };
+  const others = isExactKey(scope.meta)
+    ? { [key]: { $nin: holding.map(({ row }) => row[key]) } }
+    : { [prop.name]: { $nin: storedIn(holding) } };
   return { $and: [{ [companion]: { $ne: null } }, ...(holding.length === 0 ? [] : [others])] };
 }
 
@@ -237,7 +239,7 @@ function rowsNotHolding(looked: Looked): Row {
  */
 function rowsHoldingOrUnknown(looked: Looked): Row {
   const { prop, scope, companion, tokens, candidates, holding } = looked;
-  const isOne = [anyOf(scope.meta, holding)];
+  const isOne = [anyOf(looked)];
   const { isChange } = scope.context;
   if (isChange) isOne.push(isAsRead(prop, holding));
   const isUnknown = isChange ? [changedSince(prop.name, companion, candidates)] : [];
@@ -259,7 +261,13 @@ function storedIn(rows: readonly Candidate[]): DeterministicTerm[] {
   return rows.map(({ stored }) => new DeterministicTerm([stored], "$in"));
 }
 
-function anyOf(meta: Meta, holding: readonly Candidate[]): Row {
+/** A Date has milliseconds, a timestamp of PostgreSQL microseconds: as a key it may find no row. */
+function isExactKey(meta: Meta): boolean {
+  return meta.primaryKeys.every((name) => propertiesOf(meta)[name]?.runtimeType !== "Date");
+}
+
+function anyOf({ prop, scope: { meta }, holding }: Looked): Row {
+  if (!isExactKey(meta)) return isAsRead(prop, holding);
   const [key = "", ...more] = meta.primaryKeys;
   if (more.length === 0 || holding.length === 0)
     return { [key]: { $in: holding.map(({ row }) => row[key]) } };

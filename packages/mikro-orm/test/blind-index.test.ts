@@ -322,6 +322,53 @@ onBothVersions("A blind index", (suite) => {
     }
   });
 
+  it("is written with an inline embeddable that is given as an object", async () => {
+    const count = (town: string): Promise<number> =>
+      em().count(Thing, { place: { town } } as never);
+    const id = (await em().insert(Thing, { place: { town: "inserted" } } as never)) as number;
+    expect(await count("inserted")).to.equal(1);
+    const where = { id } as never;
+    await em().nativeUpdate(Thing, where, { place: { town: "updated" } } as never);
+    expect([await count("inserted"), await count("updated")]).to.deep.equal([0, 1]);
+    await em().upsert(Thing, { id, place: { town: "upserted" } } as never);
+    expect([await count("updated"), await count("upserted")]).to.deep.equal([0, 1]);
+    const update = { place: { town: "built" } } as never;
+    await em().createQueryBuilder(Thing).update(update).where(where).execute();
+    expect([await count("upserted"), await count("built")]).to.deep.equal([0, 1]);
+    await em().nativeUpdate(Thing, where, { place: { town: null } } as never);
+    expect(await count("built")).to.equal(0);
+  });
+
+  it("knows rows by a timestamp that is finer than a Date", async () => {
+    const { adapter, core } = suite.version;
+    const Moment = new core.EntitySchema({
+      name: "Moment",
+      tableName: "moments",
+      properties: {
+        at: { type: "datetime", columnType: "timestamptz(6)", primary: true },
+        short: { type: new adapter.EncryptedType({ blindIndex: { column: "i", bits: 4 } }) },
+        shortIndex: { type: adapter.BlindIndexType, fieldName: "i", nullable: true },
+      },
+    } as never) as never;
+    const other = await connect(suite.version, suite.database, [Moment], {
+      keyring: suite.keyring,
+    });
+    try {
+      await createSchema(other);
+      const moments = (): EntityManager => other.em.fork() as EntityManager;
+      await moments().insert(Moment, { at: new Date(0), short: "ada" } as never);
+      await suite.database.query("update moments set at = at + interval '1 microsecond'");
+      const others = { short: { $ne: "ada" } } as never;
+      expect(await moments().count(Moment, { short: "ada" } as never)).to.equal(1);
+      expect(await moments().count(Moment, others)).to.equal(0);
+      expect(await moments().count(Moment, { $not: { short: "ada" } } as never)).to.equal(0);
+      expect(await moments().nativeDelete(Moment, others)).to.equal(0);
+      expect(await moments().nativeDelete(Moment, { short: "ada" } as never)).to.equal(1);
+    } finally {
+      await other.close(true);
+    }
+  });
+
   it("takes sub-queries in other conditions as they are", async () => {
     const builder = em()
       .createQueryBuilder(Thing, "t")

@@ -1,6 +1,6 @@
 // Which rows a short blind index means: those with the token are read, decrypted and compared.
 import { MAX_INDEX_CANDIDATES, type Stored } from "@fieldseal/crypto";
-import { Op, Utils } from "sequelize";
+import { DataTypes, Op, Utils } from "sequelize";
 import { namedAttribute } from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
 import type { IncludeNode } from "./query-internals.ts";
@@ -51,9 +51,11 @@ export async function rowsHolding(
   const candidates = await readCandidates(comparison, tokens);
   const rows = holdingOneOf(candidates, attribute, values);
   const index = keyFor(attribute, key) as string;
-  const isOneOf = primaryKeyIn(Object.values(modelOf(comparison).primaryKeys), rows, key);
+  const primaryKeys = Object.values(modelOf(comparison).primaryKeys);
   const stored = keyOf(attribute.field, key);
   const isAsRead = { [stored]: { [Op.in]: sealed(rows) } };
+  const isExact = isExactKey(primaryKeys);
+  const isOneOf = isExact || rows.length === 0 ? primaryKeyIn(primaryKeys, rows, key) : [isAsRead];
   const isFound =
     scope.isChange && rows.length > 0 ? [{ [Op.and]: [{ [Op.or]: isOneOf }, isAsRead] }] : isOneOf;
   const isUnknown = scope.isChange
@@ -99,12 +101,13 @@ async function readCandidates(
     );
   }
   const cipher = cipherOf(attribute);
+  const isExact = isExactKey(Object.values(model.primaryKeys));
   const index = cipher.blindIndex?.column as string;
   const candidates = (await model.unscoped().findAll({
     attributes: [
       ...primaryKeys,
       attribute.fieldName,
-      ...(scope.isChange ? [storedForm(attribute)] : []),
+      ...(scope.isChange || !isExact ? [storedForm(attribute)] : []),
     ],
     where: { [model.fieldRawAttributesMap[index]?.fieldName ?? index]: tokens },
     raw: true,
@@ -144,6 +147,11 @@ function modelOf({ attribute, key, scope }: Comparison): ModelClass {
     if (node) ({ model, include } = node);
   }
   return namedAttribute(model, attribute.fieldName) === attribute ? model : attribute.Model;
+}
+
+/** A Date has milliseconds, a timestamp of PostgreSQL microseconds: as a key it may find no row. */
+function isExactKey(primaryKeys: readonly Attribute[]): boolean {
+  return primaryKeys.every(({ type }) => !(type instanceof DataTypes.DATE));
 }
 
 /** No condition for no rows; the columns stand beside the one that `key` names. */

@@ -125,6 +125,21 @@ describe("a short blind index", () => {
     expect(error).to.have.property("message").that.includes("has no primary key to answer with");
   });
 
+  it("knows rows by a timestamp that is finer than a Date", async () => {
+    const at = { type: DataTypes.DATE(6), primaryKey: true };
+    const Moment = opened.sequelize.define("Moment", { at, email }, { timestamps: false });
+    await Moment.sync();
+    await Moment.create({ at: new Date(0), email: "ada@example.org" });
+    await opened.database.query(`UPDATE "Moments" SET at = at + interval '1 microsecond'`);
+    const where = { email: "ada@example.org" };
+    const others = { email: { [Op.ne]: where.email } };
+    expect(await Moment.count({ where })).to.equal(1);
+    expect(await Moment.findAll({ where })).to.have.length(1);
+    expect(await Moment.count({ where: others })).to.equal(0);
+    expect(await Moment.destroy({ where: others })).to.equal(0);
+    expect(await Moment.destroy({ where })).to.equal(1);
+  });
+
   it("is not asked where so many rows share a token that it answers nothing", async function () {
     this.timeout(60_000);
     const Crowd = opened.sequelize.define("Crowd", { email }, { timestamps: false });
