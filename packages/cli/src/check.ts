@@ -11,7 +11,7 @@ export interface Check {
 }
 
 /** A check that could not be made. */
-export function failed(name: string, error: unknown): Check {
+export function failed(name: string, error: unknown): Check & { readonly state: "failure" } {
   const { code, message, fix } = describeFailure(error);
   return { name, state: "failure", detail: `${message} [${code}]`, fix };
 }

@@ -1,7 +1,7 @@
 // Runs, seen and steered from any terminal.
 import { MigrationError } from "@fieldseal/crypto";
 import { cancelRun, listRuns, pauseRun, type Progress } from "@fieldseal/migrate";
-import type { Session } from "./session.ts";
+import { nameOfTable, type Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
 import { bad, caution, count, good, type Output } from "./output.ts";
 
@@ -13,7 +13,7 @@ export async function showRuns({ pool }: Session, output: Output): Promise<numbe
       ["run", "table", "state", "seen", "written", "left"],
       ...runs.map((run) => [
         run.runId,
-        run.table.replaceAll('"', ""),
+        nameOfTable(run),
         STATES[run.state](run.state),
         `${percent(run)} of ${count(run.rowsTotal)}`,
         count(run.rowsWritten),
@@ -56,7 +56,10 @@ export async function steerRun(
   await (action === "pause" ? pauseRun(pool, runId) : cancelRun(pool, runId));
   const [state, advice] =
     action === "pause"
-      ? ["paused", ' "fieldseal migrate resume" goes on.']
+      ? [
+          "paused",
+          ' What began it goes on with it: "fieldseal migrate run", or "fieldseal rotate".',
+        ]
       : ["cancelled", " What it wrote stays, and is read as before."];
   output.line(`Run ${runId} is ${state}.${advice}`);
   output.json({ runId, state });

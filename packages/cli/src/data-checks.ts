@@ -69,7 +69,12 @@ async function sampleCheck(pool: Pool, columns: readonly EncryptedColumn[]): Pro
   const name = "data";
   if (faults.length > 0) {
     const detail = `a value does not open: ${faults.join(", ")}`;
-    return { name, state: "failure", detail, fix: "fieldseal verify names the rows." };
+    return {
+      name,
+      state: "failure",
+      detail,
+      fix: "fieldseal verify names the rows, and what to do about keys.",
+    };
   }
   const detail =
     opened === 0

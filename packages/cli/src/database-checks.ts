@@ -1,9 +1,9 @@
 // The database: reachable, in step with our clock, private on the way, not a replica; and what this role may do.
 import type { EncryptedColumn } from "@fieldseal/crypto";
-import { escapeIdentifier, type Pool } from "pg";
+import type { Pool } from "pg";
 import type { Check } from "./check.ts";
 import { formatSeconds } from "./quantities.ts";
-import type { Session } from "./session.ts";
+import { nameOfTable, type Session } from "./session.ts";
 
 const LEAST_POSTGRES = 14;
 
@@ -12,6 +12,7 @@ interface Server {
   readonly number: number;
   readonly now: Date;
   readonly isReplica: boolean;
+  readonly isReadOnly: boolean;
   readonly isEncrypted: boolean;
   readonly isLocal: boolean;
   readonly replicas: string;
@@ -25,6 +26,7 @@ export async function databaseChecks({ pool, database, columns }: Session): Prom
     `SELECT current_setting('server_version') AS version,
        current_setting('server_version_num')::int / 10000 AS number,
        clock_timestamp() AS now, pg_is_in_recovery() AS "isReplica",
+       current_setting('transaction_read_only')::bool AS "isReadOnly",
        coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS "isEncrypted",
        inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1' AS "isLocal",
        (SELECT count(*) FROM pg_stat_replication) AS replicas,
@@ -72,11 +74,16 @@ function privacyCheck({ isEncrypted, isLocal }: Server): Check {
   return { name, state: "warning", detail, fix: "Add sslmode=verify-full to DATABASE_URL." };
 }
 
-function replicaCheck({ isReplica, replicas }: Server): Check {
+function replicaCheck({ isReplica, isReadOnly, replicas }: Server): Check {
   const name = "replication";
   if (isReplica) {
     const detail = "this server is a replica, and read-only";
     return { name, state: "warning", detail, fix: "Re-encryption needs the primary server." };
+  }
+  if (isReadOnly) {
+    const detail = "transactions of this role are read-only: verify works, re-encryption does not";
+    const fix = "Use a role, or a database, without default_transaction_read_only.";
+    return { name, state: "warning", detail, fix };
   }
   const number = Number(replicas);
   const detail = number === 0 ? "no replica" : `replicas: ${number}; runs wait for those that lag`;
@@ -96,28 +103,45 @@ async function rightsCheck(
   { mayKeepJournal }: Server,
 ): Promise<Check> {
   const name = "privileges";
-  const missing: string[] = [];
+  const absent: string[] = [];
+  const denied: string[] = [];
   for (const { schema, table, column } of columns) {
-    const sql = [...(schema === undefined ? [] : [schema]), table].map(escapeIdentifier).join(".");
-    const { rows } = await pool.query<{ isThere: boolean; mayRead: boolean; mayWrite: boolean }>(
-      `SELECT attname IS NOT NULL AS "isThere",
-         coalesce(has_column_privilege(t.oid, attname, 'SELECT'), false) AS "mayRead",
-         coalesce(has_column_privilege(t.oid, attname, 'UPDATE'), false) AS "mayWrite"
-       FROM (SELECT to_regclass($1)::oid AS oid) t
-       LEFT JOIN pg_attribute ON attrelid = t.oid AND attname = $2 AND NOT attisdropped`,
-      [sql, column],
-    );
-    const { isThere = false, mayRead = false, mayWrite = false } = rows[0] ?? {};
-    if (!isThere) missing.push(`${table}.${column} does not exist, or is not to be seen`);
-    else if (!mayRead || !mayWrite) missing.push(`${table}.${column} cannot be read and updated`);
+    const right = await rightOn(pool, { schema, table, column });
+    const where = `${nameOfTable({ schema, table })}.${column}`;
+    if (right === "none") absent.push(`${where} does not exist, or is not to be seen`);
+    if (right === "part") denied.push(`${where} cannot be read and updated`);
   }
-  if (missing.length > 0) {
-    const fix = "Use the role that owns the tables; fieldseal migrate plan says more.";
-    return { name, state: "failure", detail: missing.join("; "), fix };
+  if (absent.length + denied.length > 0) {
+    const fixes = [
+      ...(absent.length > 0 ? ['"fieldseal migrate plan" says what there is instead.'] : []),
+      ...(denied.length > 0 ? ["Use the role that owns the tables, or GRANT SELECT, UPDATE."] : []),
+    ];
+    const detail = [...absent, ...denied].join("; ");
+    return { name, state: "failure", detail, fix: fixes.join(" ") };
   }
   if (!mayKeepJournal) {
     const detail = "tables can be read and updated, but a run could not keep its journal";
     return { name, state: "warning", detail, fix: "GRANT CREATE ON DATABASE ... TO this role." };
   }
   return { name, state: "ok", detail: "columns can be read and updated, and runs keep a journal" };
+}
+
+/** A closed schema is as good as a missing table: `to_regclass` fails there. */
+async function rightOn(
+  pool: Pool,
+  { schema, table, column }: Pick<EncryptedColumn, "schema" | "table" | "column">,
+): Promise<"all" | "part" | "none"> {
+  const { rows } = await pool.query<{ isThere: boolean; mayRead: boolean; mayWrite: boolean }>(
+    `SELECT attname IS NOT NULL AS "isThere",
+       coalesce(has_column_privilege(t.oid, attname, 'SELECT'), false) AS "mayRead",
+       coalesce(has_column_privilege(t.oid, attname, 'UPDATE'), false) AS "mayWrite"
+     FROM (SELECT CASE WHEN $1::text IS NULL THEN to_regclass(quote_ident($2))::oid ELSE (
+       SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+       WHERE nspname = $1 AND relname = $2 AND has_schema_privilege(n.oid, 'USAGE')) END AS oid) t
+     LEFT JOIN pg_attribute ON attrelid = t.oid AND attname = $3 AND NOT attisdropped`,
+    [schema, table, column],
+  );
+  const { isThere = false, mayRead = false, mayWrite = false } = rows[0] ?? {};
+  if (!isThere) return "none";
+  return mayRead && mayWrite ? "all" : "part";
 }

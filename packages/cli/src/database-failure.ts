@@ -17,11 +17,13 @@ const KNOWN: Readonly<Record<string, readonly [verb: string, fix: string]>> = {
   "28P01": ["refused the password", "Look at user and password in DATABASE_URL."],
   "28000": ["does not let this user in", "Look at the user, at TLS, and at pg_hba.conf."],
   "3D000": ["does not exist", "Look at the name in DATABASE_URL."],
-  "42501": ["denies this role a privilege that is needed", "Use the role that owns the tables."],
   "53300": ["has no connection left", "Use fewer --workers, or wait until others have finished."],
   "57P03": ["is starting up or shutting down", "Try again in a moment."],
   "57P01": ["ended the connection", "Was it restarted? The same command goes on."],
-  "25006": ["is read-only", "Is it a replica? Use the primary server."],
+  "25006": [
+    "is read-only",
+    "Use the primary server, and a role without default_transaction_read_only.",
+  ],
 };
 
 const TLS_FIX = "Give the authority's certificate: sslrootcert=... in DATABASE_URL.";
@@ -49,6 +51,7 @@ export function explainDatabaseError(
 ): Failure | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as { code?: unknown };
+  if (code === "42501") return explainDenial(error.message, database);
   const found = find(typeof code === "string" ? code : "", error.message);
   if (found !== undefined) {
     const [verb, fix] = found;
@@ -60,6 +63,25 @@ export function explainDatabaseError(
     : `PostgreSQL refused a statement with ${code}.`;
   return { code: "DATABASE", message, exitCode: EXIT.findings };
 }
+
+/** PostgreSQL names the object that is meant, and no value. */
+function explainDenial(text: string, database: string): Failure {
+  const { kind = "", name = "" } =
+    /permission denied for (?<kind>schema|table|database) (?<name>.+)$/.exec(text)?.groups ?? {};
+  const fix = GRANTS[kind]?.(name) ?? "Use the role that owns it.";
+  const message = `${database} denies this role a privilege that is needed: ${text}.`;
+  return { code: "DATABASE", message, fix, exitCode: EXIT.configuration };
+}
+
+const GRANTS: Readonly<Record<string, (name: string) => string>> = {
+  schema: (name) =>
+    name === "fieldseal"
+      ? "Use the role that began the runs: the schema fieldseal belongs to it."
+      : `Use the role that owns the tables, or: GRANT USAGE ON SCHEMA ${name} TO the role.`,
+  table: (name) => `Use the role that owns it, or: GRANT SELECT, UPDATE ON ${name} TO the role.`,
+  database: (name) =>
+    `Runs keep a journal in a schema of their own: GRANT CREATE ON DATABASE ${name} TO the role.`,
+};
 
 function find(code: string, text: string): readonly [message: string, fix: string] | undefined {
   if (TLS_CODES.test(code)) return [`shows a certificate that is not trusted (${code})`, TLS_FIX];

@@ -5,6 +5,7 @@ import { databaseChecks } from "./database-checks.ts";
 import { dataChecks } from "./data-checks.ts";
 import { failed, type Check, type CheckState } from "./check.ts";
 import { EXIT } from "./exit.ts";
+import { namingDatabase } from "./failure.ts";
 import { keyChecks, machineChecks, storageCheck } from "./machine-checks.ts";
 import { bad, caution, counted, dim, good, type Output } from "./output.ts";
 import { withSession, type Session, type SessionOptions } from "./session.ts";
@@ -22,14 +23,22 @@ export async function doctor(
   const checks: Check[] = [...machineChecks()];
   try {
     await withSession(options, async (session) => {
-      checks.push(configurationCheck(session), ...keyChecks(session));
+      const keys = keyChecks(session);
+      checks.push(configurationCheck(session), ...keys);
       if (session.storage !== undefined) checks.push(await storageCheck(session));
-      const before = await checksOf("database", () => databaseChecks(session));
+      const { database } = session;
+      const before = await checksOf("database", () => databaseChecks(session), database);
       checks.push(...before);
       if (before.some(({ state }) => state === "failure")) return;
       checks.push(...(await checksOf("columns", () => columnChecks(session))));
-      if (canary) await writeCanary(session.pool);
-      checks.push(...(await checksOf("data", () => dataChecks(session))));
+      if (keys.some(({ state }) => state === "failure")) {
+        checks.push({ name: "data", state: "skipped", detail: "there is no key to open it with" });
+        return;
+      }
+      const stored = canary
+        ? await checksOf("key canary", () => storeCanary(session), database)
+        : [];
+      checks.push(...stored, ...(await checksOf("data", () => dataChecks(session), database)));
     });
   } catch (error) {
     checks.push(failed("configuration", error));
@@ -46,14 +55,20 @@ function configurationCheck({ columns, storage }: Session): Check {
   return { name: "configuration", state: "ok", detail };
 }
 
+async function storeCanary({ pool }: Session): Promise<readonly Check[]> {
+  await writeCanary(pool);
+  return [];
+}
+
 async function checksOf(
   name: string,
   run: () => Promise<readonly Check[]>,
+  database = "",
 ): Promise<readonly Check[]> {
   try {
     return await run();
   } catch (error) {
-    return [failed(name, error)];
+    return [failed(name, namingDatabase(error, `The database ${database}`.trim()))];
   }
 }
 

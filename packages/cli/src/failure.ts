@@ -65,6 +65,8 @@ export function namingDatabase(thrown: unknown, database: string): unknown {
 
 /** What the message of an error does not say by itself. */
 const FIXES: Readonly<Record<string, string>> = {
+  ERR_MIGRATE_POISON:
+    '"fieldseal verify" says why they cannot be read, and names missing keys; --max-poison-rows <n> goes on all the same.',
   ERR_MIGRATE_STATE: "fieldseal migrate status lists the runs.",
   ERR_CONFIG_NO_KEY: "A .env file is read only when named: fieldseal --dotenv .env ...",
 };

@@ -6,7 +6,7 @@ import {
   type FinalizeProgress,
   type FinalizeStep,
 } from "@fieldseal/migrate";
-import { requireColumns, type Session } from "./session.ts";
+import { nameOfColumn, requireColumns, type Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
 import { bad, counted, dim, good, type Output } from "./output.ts";
 
@@ -34,7 +34,7 @@ export async function finalize(
   output.table([
     ["", "", ""],
     ...reports.map((report) => [
-      `${report.table}.${report.column}`,
+      nameOfColumn(columns, report),
       undo ? undone(report) : report.isValidated ? good("final") : bad("not final"),
       undo ? "" : explain(report),
     ]),

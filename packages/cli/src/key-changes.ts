@@ -12,7 +12,7 @@ import { CommandError } from "./failure.ts";
 import { columnsWithStaleTokens, countKeyUses, type KeyUse, type KeyUses } from "./key-uses.ts";
 import { showVariableSteps, type VariableStep } from "./key-variables.ts";
 import { changeKeyset, readKeyset } from "./keyset-file.ts";
-import { caution, counted, good, type Output } from "./output.ts";
+import { bad, caution, counted, good, type Output } from "./output.ts";
 import type { Session } from "./session.ts";
 
 /** The keyset file that is meant; undefined where keys come from variables or from the configuration's own source. */
@@ -32,16 +32,23 @@ export async function listKeys(
     path === undefined ? defaultKeyring() : (await readKeyset(path, wrapper)).keyring;
   if (session !== undefined) output.note(COUNTING);
   const uses = session && (await countKeyUses(session));
+  const missing = missingKeys(uses, keys);
   output.table([
     ["key", "status", "since", ...(uses ? ["used by"] : [])],
     ...keys.map((key) => [
       key.id,
       statusText(key),
       since(key),
-      ...(uses ? [usesText(uses, key)] : []),
+      ...(uses ? [usesText(uses, key.id)] : []),
     ]),
+    ...missing.map((id) => [id, bad("missing"), "unknown", usesText(uses as KeyUses, id)]),
   ]);
-  for (const missing of uses?.unknown ?? []) output.line(caution(`Not counted: ${missing}.`));
+  for (const one of uses?.unknown ?? []) output.line(caution(`Not counted: ${one}.`));
+  if (missing.length > 0) {
+    output.line(
+      "Values of missing keys cannot be read: add them to ENCRYPTION_PREVIOUS_KEYS, or to the keyset.",
+    );
+  }
   output.json({
     keys: keys.map((key) => ({
       id: key.id,
@@ -49,7 +56,10 @@ export async function listKeys(
       since: key.createdAt?.toISOString() ?? null,
       ...(uses && { uses: uses.byKey.get(key.id) ?? [] }),
     })),
-    ...(uses && { notCounted: uses.unknown }),
+    ...(uses && {
+      missing: missing.map((id) => ({ id, uses: uses.byKey.get(id) ?? [] })),
+      notCounted: uses.unknown,
+    }),
   });
   return EXIT.ok;
 }
@@ -62,7 +72,12 @@ function since({ createdAt }: Key): string {
   return createdAt?.toISOString().slice(0, 10) ?? "unknown";
 }
 
-function usesText({ byKey }: KeyUses, { id }: Key): string {
+/** Keys that stored values name, and that are not among these. */
+function missingKeys(uses: KeyUses | undefined, keys: readonly Key[]): string[] {
+  return [...(uses?.byKey.keys() ?? [])].filter((id) => keys.every((key) => key.id !== id));
+}
+
+function usesText({ byKey }: KeyUses, id: string): string {
   const uses = byKey.get(id) ?? [];
   return uses.length === 0 ? "nothing" : uses.map(useText).join(", ");
 }
@@ -104,11 +119,24 @@ export async function promoteKey(
   await changeKeyset({
     path,
     wrapper: config?.keyWrapper,
-    change: (keyring) => ({ after: keyring.promote(id) }),
+    change: (keyring) => {
+      refuseDemoted(keyring, id, path);
+      return { after: keyring.promote(id) };
+    },
   });
   output.line(`Key ${id} encrypts from now on. Deploy the keyset, then: fieldseal rotate`);
   output.json({ id, status: "primary", path });
   return EXIT.ok;
+}
+
+/** Keys that were replaced, or came from variables: somebody has to say that they may encrypt again. */
+function refuseDemoted(keyring: Keyring, id: string, path: string): void {
+  const status = keyring.get(id)?.status;
+  if (status !== "decrypt-only" && status !== "disabled") return;
+  refuse(
+    `Key ${id} is ${status}, and only an enabled key can become the primary one.`,
+    `If it is to encrypt again, set its "status" to "enabled" in ${path}, deploy, then promote it. For a new key: fieldseal keys add`,
+  );
 }
 
 export interface Retirement {

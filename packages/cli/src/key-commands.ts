@@ -20,13 +20,15 @@ export function addKeyCommands(program: Command, context: Context): void {
     .option("--out <file>", "write the key to this file")
     .option("--env", "as a line of a .env file: ENCRYPTION_KEY=<key>")
     .option("--keyset <file>", "make a keyset file with the key as its primary")
-    .option("--wrap", "have it wrapped by the keyWrapper of the configuration")
+    .option("--from-environment", "with --keyset: the keys of the variables, no new one")
+    .option("--wrap", "with --keyset: wrapped by the keyWrapper of the configuration")
     .addHelpText(
       "after",
       `
 Examples:
   fieldseal keygen --env --out .env
-  fieldseal keygen --keyset keyset.json`,
+  fieldseal keygen --keyset keyset.json
+  fieldseal keygen --keyset keyset.json --from-environment`,
     )
     .action((options: KeygenOptions) =>
       options.wrap === true

@@ -48,7 +48,8 @@ async function countColumns(
   for (const table of plan.tables) {
     const name = [table.schema, table.table].filter((part) => part !== undefined).join(".");
     const hidden = table.findings.find(({ kind }) => HIDES_ROWS.has(kind));
-    if (hidden !== undefined) unknown.push(`${name} cannot be read whole: ${hidden.message}`);
+    if (hidden !== undefined)
+      unknown.push(`${name} cannot be read whole: ${hidden.message.replace(/\.$/, "")}`);
     for (const { column, from } of table.columns) {
       const where = `${name}.${column}`;
       if (from === undefined) {

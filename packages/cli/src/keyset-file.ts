@@ -81,14 +81,26 @@ export async function changeKeyset({ path, wrapper, change }: KeysetChange): Pro
   }
 }
 
-/** A keyset of one new key. */
+export interface NewKeyset {
+  readonly keyring: Keyring;
+  readonly wrapper: KeyWrapper | undefined;
+  /** Of keys whose age is not known. Defaults to none. */
+  readonly createdAt?: Date;
+}
+
+/** A keyset of these keys, in a file that was not there. */
 export async function writeNewKeyset(
   path: string,
-  { key, wrapper }: { readonly key: string; readonly wrapper: KeyWrapper | undefined },
+  { keyring, wrapper, createdAt }: NewKeyset,
 ): Promise<void> {
-  const { id } = Keyring.fromKey(key).primary;
-  const entry = { ...(await entryOf(key, wrapper)), createdAt: new Date().toISOString() };
-  writeNew(path, formatKeyset({ format: "fieldseal-keyset/1", keys: [{ ...entry, id }] }));
+  const { format, keys } = await keysetOf(keyring, wrapper);
+  const dated = keys.map(({ key, wrapped, ...entry }) => ({
+    ...entry,
+    ...(createdAt && { createdAt: entry.createdAt ?? createdAt.toISOString() }),
+    ...(key !== undefined && { key }),
+    ...(wrapped !== undefined && { wrapped }),
+  }));
+  writeNew(path, formatKeyset({ format, keys: dated }));
 }
 
 /** A file that others cannot read, and that was not there. */
@@ -106,9 +118,12 @@ export function writeNew(path: string, content: string): void {
 }
 
 async function entryOf(key: string, wrapper: KeyWrapper | undefined): Promise<KeysetEntry> {
-  const keyring = Keyring.fromKey(key);
-  const keyset = wrapper === undefined ? exportKeyset(keyring) : await wrapKeyset(keyring, wrapper);
-  return keyset.keys[0] as KeysetEntry;
+  const { keys } = await keysetOf(Keyring.fromKey(key), wrapper);
+  return keys[0] as KeysetEntry;
+}
+
+async function keysetOf(keyring: Keyring, wrapper: KeyWrapper | undefined): Promise<KeysetJson> {
+  return wrapper === undefined ? exportKeyset(keyring) : wrapKeyset(keyring, wrapper);
 }
 
 function withStatusOf({ key, wrapped, ...entry }: KeysetEntry, keyring: Keyring): KeysetEntry {
@@ -209,9 +224,10 @@ function read(path: string): string {
 }
 
 function unreadable(path: string, error: unknown): ConfigError {
-  const { code } = error as NodeJS.ErrnoException;
-  return new ConfigError(
-    "ERR_CONFIG_KEY_FILE",
-    `${path} cannot be used: ${code ?? "unknown reason"}.`,
-  );
+  const { code = "unknown reason" } = error as NodeJS.ErrnoException;
+  const fix =
+    code === "ENOENT"
+      ? `Correct --keyset or ENCRYPTION_KEYSET_FILE, or make it: fieldseal keygen --keyset ${path}`
+      : "Look at the owner and mode of the file and its folder.";
+  return new ConfigError("ERR_CONFIG_KEY_FILE", `${path} cannot be used: ${code}. ${fix}`);
 }

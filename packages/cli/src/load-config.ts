@@ -31,8 +31,12 @@ export function findConfig(path: string | undefined): string | undefined {
 /** @throws {@link CommandError} `CONFIG_FILE` when there is no usable configuration */
 export async function loadConfig(path: string | undefined): Promise<FieldsealConfig> {
   const file = findConfig(path);
-  if (file === undefined) refuse("There is no configuration file in this folder.", EXAMPLE);
-  if (!existsSync(file)) refuse(`${file} does not exist.`, EXAMPLE);
+  if (file === undefined)
+    refuse(
+      "There is no configuration file in this folder.",
+      `${EXAMPLE} Or name one: --config <file>`,
+    );
+  if (!existsSync(file)) refuse(`${file} does not exist.`, "Correct the path given to --config.");
   let module: { readonly default?: unknown };
   try {
     module = (await import(pathToFileURL(resolve(file)).href)) as typeof module;
@@ -65,13 +69,14 @@ function checkOptions(config: Record<string, unknown>, file: string): void {
 }
 
 /** Errors of Fieldseal stay what they are; others are told with the place in the user's own code. */
-export function explainConfigCode(error: unknown, what: string): unknown {
+export function explainConfigCode(error: unknown, what: string, fix?: string): unknown {
   const isDriver = typeof (error as { code?: unknown } | null)?.code === "string";
   if (error instanceof EncryptionError || error instanceof CommandError || isDriver) return error;
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
   const at = ownPlace(stack);
   return new CommandError("CONFIG_FILE", `${what} threw ${name}: ${message}${at && ` (${at})`}`, {
     exitCode: EXIT.configuration,
+    fix,
   });
 }
 
@@ -79,7 +84,11 @@ function explainImport(error: unknown, file: string): unknown {
   const { code, message, stack } = error as NodeJS.ErrnoException;
   const known = IMPORT_ERRORS.find(([pattern]) => pattern.test(code ?? message ?? ""));
   if (known === undefined && !(error instanceof SyntaxError)) {
-    return explainConfigCode(error, file);
+    return explainConfigCode(
+      error,
+      file,
+      `Correct it there; "node ${file}" shows the whole stack.`,
+    );
   }
   // A syntax error's stack begins with the place: "/app/models.ts:12".
   const [place = ""] = /^(?:file:\/\/)?\/?[^\n]+:\d+$/m.exec(stack ?? "") ?? [];

@@ -69,7 +69,7 @@ function withRunOptions(command: Command): Command {
 function addRunCommands(migration: Command, { inSession }: Context): void {
   const commands = {
     run: "start, or go on where an earlier run stopped",
-    resume: "go on with a paused run (the same as run)",
+    resume: "another name of run: goes on with a paused one",
   };
   for (const [name, description] of Object.entries(commands)) {
     withRunOptions(migration.command(name))

@@ -12,6 +12,8 @@ export interface Output {
   table(rows: readonly (readonly string[])[]): void;
   /** For people, beside the result: on standard error. */
   note(text: string): void;
+  /** What takes a progress bar off the screen before a note is written; undefined: there is none any more. */
+  beforeNote(clear: (() => void) | undefined): void;
   /** For machines: progress, where it was asked for. */
   event(value: object): void;
   /** For machines: the result, once. */
@@ -25,6 +27,7 @@ export function createOutput(format: Format): Output {
   const print = (text: string): void => void (isText && process.stdout.write(text));
   const warn = (text: string): void => void (isText && process.stderr.write(text));
   let isAnswered = false;
+  let clearScreen: (() => void) | undefined;
   const object = (type: "progress" | "result" | "error", value: object): void => {
     if (isText) return;
     isAnswered ||= type !== "progress";
@@ -36,7 +39,11 @@ export function createOutput(format: Format): Output {
     format,
     line: (text) => print(`${wrap(text, screenWidth(process.stdout)).join("\n")}\n`),
     table: (rows) => print(formatTable(rows, screenWidth(process.stdout))),
-    note: (text) => warn(`${wrap(text, screenWidth(process.stderr)).join("\n")}\n`),
+    beforeNote: (clear) => void (clearScreen = clear),
+    note: (text) => {
+      clearScreen?.();
+      warn(`${atLineStart()}${wrap(text, screenWidth(process.stderr)).join("\n")}\n`);
+    },
     event: (value) => void (format === "ndjson" && object("progress", value)),
     json: (value) => object("result", value),
     failure: ({ code, message, fix, details }) => {
@@ -49,6 +56,11 @@ export function createOutput(format: Format): Output {
         });
     },
   };
+}
+
+/** What the terminal echoes of Ctrl-C would stand before a note. */
+function atLineStart(): string {
+  return process.stderr.isTTY ? "\r\u001b[K" : "";
 }
 
 function formatFailure({ code, message, fix }: Omit<Failure, "exitCode">, width: number): string {

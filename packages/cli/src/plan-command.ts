@@ -32,15 +32,22 @@ export async function plan(
 
 function printTable(table: TablePlan, output: Output): void {
   const name = [table.schema, table.table].filter((part) => part !== undefined).join(".");
-  const { bytes } = table;
-  const size = formatBytes(bytes.table + bytes.toast);
-  const about = table.isSampled ? "about " : "";
-  output.line(
-    `${bold(name)}  ${about}${counted(table.rows, "row")}, ${size}, indexes ${formatBytes(bytes.indexes)}`,
-  );
+  output.line([bold(name), ...describeSize(table)].join("  "));
   output.table([["", "", ""], ...table.columns.map(describeColumn)]);
   if (table.estimate) output.table([["", ""], ...describeEstimate(table.estimate)]);
   printFindings(table.findings, output);
+}
+
+/** Nothing of a table that is not there; no count where none was made, because the run is refused anyway. */
+function describeSize({ columns, rows, isSampled, bytes, findings }: TablePlan): string[] {
+  const isMissing = findings.some(({ kind, column }) => kind === "missing" && column === undefined);
+  if (isMissing) return [];
+  const isCounted = columns.some(({ from }) => from !== undefined);
+  const counting = isCounted
+    ? `${isSampled ? "about " : ""}${counted(rows, "row")}`
+    : "rows not counted";
+  const size = formatBytes(bytes.table + bytes.toast);
+  return [`${counting}, ${size}, indexes ${formatBytes(bytes.indexes)}`];
 }
 
 function describeColumn({ column, type, source, from, to }: ColumnPlan): string[] {
@@ -50,7 +57,8 @@ function describeColumn({ column, type, source, from, to }: ColumnPlan): string[
     ...(from.plaintext > 0 ? [`plaintext ${count(from.plaintext)}`] : []),
     ...(from.nulls > 0 ? [`NULL ${count(from.nulls)}`] : []),
   ];
-  const now = holds === undefined ? "unknown" : holds.length === 0 ? "no rows" : holds.join(", ");
+  const now =
+    holds === undefined ? "not counted" : holds.length === 0 ? "no rows" : holds.join(", ");
   const then = to.form === "plaintext" ? "plaintext" : `key ${to.keyId} ${to.suite}`;
   const index = to.blindIndex === undefined ? "" : `, blind index ${to.blindIndex}`;
   const taken = source === undefined ? "" : ` (taken from ${source})`;

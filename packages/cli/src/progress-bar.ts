@@ -15,6 +15,8 @@ export interface Task {
   /** Begins at 0; each pass begins anew. */
   readonly pass?: number;
   readonly waitingFor?: string | undefined;
+  /** At most, where that is known. */
+  readonly waitingSeconds?: number | undefined;
 }
 
 export interface ProgressDisplay {
@@ -24,14 +26,14 @@ export interface ProgressDisplay {
 
 export function progressDisplay(output: Output): ProgressDisplay {
   if (output.format !== "text") return { update: () => {}, stop: () => {} };
-  return process.stderr.isTTY ? progressBar() : progressLines(output);
+  return process.stderr.isTTY ? progressBar(output) : progressLines(output);
 }
 
 /** What stands beside a bar of no width, with a long table name and large numbers. */
 const TEXT_WIDTH = 68;
 const MAX_NAME = 20;
 
-function progressBar(): ProgressDisplay {
+function progressBar(output: Output): ProgressDisplay {
   const barsize = Math.max(8, Math.min(40, process.stderr.columns - TEXT_WIDTH));
   const shape = {
     barsize,
@@ -48,6 +50,13 @@ function progressBar(): ProgressDisplay {
   const stop = (): void => {
     bar?.stop();
     bar = undefined;
+    output.beforeNote(undefined);
+  };
+  /** The next update draws it below the note. */
+  const clear = (): void => {
+    const { options } = (bar ?? {}) as { options?: { clearOnComplete: boolean } };
+    if (options !== undefined) options.clearOnComplete = true;
+    stop();
   };
   return {
     update: (task) => {
@@ -62,9 +71,10 @@ function progressBar(): ProgressDisplay {
         bar = new SingleBar({
           ...shape,
           clearOnComplete,
-          format: `{name} ${middle}{seen}  {rate}/s  {rest}`,
+          format: `{name} ${middle}{seen}  {rest}`,
         });
         bar.start(size, done, payload);
+        output.beforeNote(clear);
       } else {
         bar.setTotal(size);
         bar.update(done, payload);
@@ -76,18 +86,21 @@ function progressBar(): ProgressDisplay {
 }
 
 function payloadOf(task: Task, meter: Meter): Record<string, string> {
-  const { name, unit, pass = 0, done, total, waitingFor } = task;
+  const { name, unit, pass = 0, done, total, waitingFor, waitingSeconds } = task;
   const rate = meter.rate(done);
   const left =
     rate === 0 || total === undefined || done >= total
       ? []
       : [`${formatSeconds((total - done) / rate)} left`];
   const again = pass > 0 ? [`pass ${pass + 1}`] : [];
+  const time = waitingSeconds === undefined ? "" : ` ${formatSeconds(waitingSeconds)}`;
   return {
     name: name.length > MAX_NAME ? `${name.slice(0, MAX_NAME - 1)}\u2026` : name,
     seen: `${count(done)} ${unit}`,
-    rate: count(Math.round(rate)),
-    rest: waitingFor === undefined ? [...again, ...left].join(", ") : `waiting: ${waitingFor}`,
+    rest:
+      waitingFor === undefined
+        ? [`${count(Math.round(rate))}/s`, [...again, ...left].join(", ")].join("  ")
+        : `waiting${time}: ${waitingFor}`,
   };
 }
 

@@ -24,7 +24,8 @@ export async function rotate(
   output: Output,
 ): Promise<number> {
   const { hasColumns } = partsOf(session, only);
-  const reports = !hasColumns ? [] : await runColumns(session, run, output);
+  const again = `fieldseal rotate${only === undefined ? "" : ` --only ${only}`}`;
+  const reports = !hasColumns ? [] : await runColumns(session, { ...run, again }, output);
   const isStopped = session.signal.aborted || only === "columns";
   const rotation = isStopped ? undefined : await rotateFiles(session, files, output);
   if (rotation !== undefined) printFileRotation(rotation, output);

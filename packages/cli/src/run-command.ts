@@ -8,8 +8,9 @@ import {
 } from "@fieldseal/migrate";
 import { EXIT } from "./exit.ts";
 import { bad, caution, count, counted, dim, good, printable, type Output } from "./output.ts";
+import { closing, leaseNote } from "./run-advice.ts";
 import { progressDisplay, type Task } from "./progress-bar.ts";
-import { requireColumns, type Session } from "./session.ts";
+import { nameOfTable, requireColumns, type Session } from "./session.ts";
 
 export type RunCommand = Omit<RunOptions, "signal" | "onProgress" | "sources" | "previous">;
 
@@ -19,19 +20,21 @@ export async function runMigration(
   output: Output,
 ): Promise<number> {
   requireColumns(session);
-  const reports = await runColumns(session, options, output);
+  const again = `fieldseal migrate run${options.direction === "decrypt" ? " --reverse" : ""}`;
+  const reports = await runColumns(session, { ...options, again }, output);
   output.json({ runs: reports });
   return exitCodeOf(reports);
 }
 
-/** Ctrl-C pauses: the same command goes on. */
+/** Ctrl-C pauses: `again`, the same command, goes on. */
 export async function runColumns(
   { pool, database, columns, sources, previous, signal }: Session,
-  options: RunCommand,
+  { again, ...options }: RunCommand & { readonly again: string },
   output: Output,
 ): Promise<RunReport[]> {
   output.line(dim(`Database ${database}`));
   const display = progressDisplay(output);
+  const explainLease = leaseNote(output);
   try {
     const reports = await migrate(pool, columns, {
       ...options,
@@ -39,18 +42,15 @@ export async function runColumns(
       previous,
       signal,
       onProgress: (progress) => {
-        display.update(taskOf(progress));
+        // Of the tables behind an interruption there is nothing to show.
+        if (!signal.aborted || progress.rowsSeen > 0) display.update(taskOf(progress));
+        explainLease(progress);
         output.event(progress);
       },
     });
     display.stop();
     for (const report of reports) printReport(report, output);
-    if (reports.some(({ state }) => state === "paused")) {
-      const reverse = options.direction === "decrypt" ? " --reverse" : "";
-      output.line(
-        `Paused; what is written is complete. Go on with: fieldseal migrate resume${reverse}`,
-      );
-    }
+    for (const sentence of closing(reports, again)) output.line(sentence);
     return reports;
   } finally {
     display.stop();
@@ -61,29 +61,39 @@ export function exitCodeOf(reports: readonly RunReport[]): number {
   return reports.every(({ state }) => state === "done") ? EXIT.ok : EXIT.partial;
 }
 
-function taskOf({ runId, table, pass, rowsSeen, rowsTotal, waitingFor }: Progress): Task {
+function taskOf({ runId, pass, rowsSeen, rowsTotal, ...progress }: Progress): Task {
+  const { waitingFor, waitingSeconds } = progress;
   return {
     id: runId,
-    name: table.replaceAll('"', ""),
+    name: nameOfTable(progress),
     unit: "rows",
     done: rowsSeen,
     total: rowsTotal,
     pass,
     waitingFor,
+    waitingSeconds,
   };
 }
+
+const COLOURS: Readonly<Record<RunReport["state"], (text: string) => string>> = {
+  running: caution,
+  paused: caution,
+  cancelled: caution,
+  partial: bad,
+  done: good,
+};
 
 const MAX_NAMED = 20;
 
 function printReport(report: RunReport, output: Output): void {
   const { state, rowsWritten, rowsSkipped, poisonRows, poison } = report;
-  const colour = state === "done" ? good : state === "paused" ? caution : bad;
+  const colour = COLOURS[state];
   const left = [
     ...(poisonRows > 0 ? [`${counted(poisonRows, "row")} cannot be read`] : []),
     ...(rowsSkipped > 0 ? [`${counted(rowsSkipped, "row")} stayed locked or as they were`] : []),
   ];
   output.line(
-    `${report.table}: ${colour(state)}, ${[`${counted(rowsWritten, "row")} written`, ...left].join(", ")}`,
+    `${nameOfTable(report)}: ${colour(state)}, ${[`${counted(rowsWritten, "row")} written`, ...left].join(", ")}`,
   );
   for (const row of poison.slice(0, MAX_NAMED)) output.line(`  ${describePoison(row)}`);
   if (poisonRows > MAX_NAMED) {

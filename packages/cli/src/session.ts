@@ -61,6 +61,26 @@ export async function withSession<T>(
   });
 }
 
+/** As people know it: with its schema, if the model has one. */
+export function nameOfTable({
+  schema,
+  table,
+}: {
+  readonly schema: string | undefined;
+  readonly table: string;
+}): string {
+  return [...(schema === undefined ? [] : [schema]), table].join(".").replaceAll('"', "");
+}
+
+/** "schema.table.column" of what a report says of one of these columns. */
+export function nameOfColumn(
+  columns: readonly EncryptedColumn[],
+  { model, field, table, column }: Pick<EncryptedColumn, "model" | "field" | "table" | "column">,
+): string {
+  const schema = columns.find((one) => one.model === model && one.field === field)?.schema;
+  return `${nameOfTable({ schema, table })}.${column}`;
+}
+
 /** Only the configuration and its keys; nothing is opened yet. */
 export async function withConfig<T>(
   { config: path }: SessionOptions,
@@ -144,7 +164,7 @@ export function openPool({ databaseUrl }: FieldsealConfig): Connection {
   if (!/^postgres(?:ql)?:\/\//.test(connectionString) || !URL.canParse(connectionString)) {
     throw new CommandError("DATABASE", "The database URL is none, or not one of postgres://.", {
       exitCode: EXIT.configuration,
-      fix: "postgres://user:password@host:5432/database",
+      fix: "Set DATABASE_URL, or databaseUrl in the configuration, to postgres://user:password@host:5432/database",
     });
   }
   const pool = new Pool({

@@ -1,5 +1,11 @@
 // What is really in the database and in the store: every value opened, column by column, file by file.
-import { verifyColumns, type ColumnFindings, type FoundRow } from "@fieldseal/migrate";
+import type { EncryptionOptions } from "@fieldseal/crypto";
+import {
+  verifyColumns,
+  type ColumnFindings,
+  type FoundRow,
+  type UnreadableRow,
+} from "@fieldseal/migrate";
 import { columnWidths, type ColumnWidth } from "./column-width.ts";
 import { EXIT } from "./exit.ts";
 import type { Part } from "./option-values.ts";
@@ -7,7 +13,7 @@ import { bad, bold, caution, count, counted, dim, good, type Output } from "./ou
 import { progressDisplay } from "./progress-bar.ts";
 import { partsOf } from "./rotate-command.ts";
 import { nameRow } from "./run-command.ts";
-import type { Session } from "./session.ts";
+import { nameOfColumn, type Session } from "./session.ts";
 import { printFiles, verifyFiles } from "./verify-files.ts";
 
 export interface VerifyCommand {
@@ -59,10 +65,6 @@ async function readColumns(session: Session, output: Output): Promise<Found[]> {
   }
 }
 
-function nameOf({ table, column }: ColumnFindings): string {
-  return `${table}.${column}`;
-}
-
 function printColumn(
   one: Found,
   { session, limit }: { readonly session: Session; readonly limit: number },
@@ -72,11 +74,10 @@ function printColumn(
     ({ model, field }) => model === one.model && field === one.field,
   )?.cipher;
   output.line(
-    `${bold(nameOf(one))}  ${counted(one.rows, "row")}  ${one.isStrict ? good("ok") : bad("findings")}`,
+    `${bold(nameOfColumn(session.columns, one))}  ${counted(one.rows, "row")}  ${one.isStrict ? good("ok") : bad("findings")}`,
   );
   output.table([["", "", ""], ...factsOf(one, { primaryKeyId: cipher?.primaryKeyId, limit })]);
-  const isTolerant = cipher?.options.plaintext === "accept" || cipher?.options.legacy !== undefined;
-  for (const advice of adviceFor(one, isTolerant)) output.line(`  ${advice}`);
+  for (const advice of adviceFor(one, cipher?.options ?? {})) output.line(`  ${advice}`);
 }
 
 /** One line per kind of value that occurs, and one that names rows: a column in order is two lines long. */
@@ -114,13 +115,24 @@ function factsOf(
       "unreadable",
       one.unreadableRows - one.movedRows,
       bad("does not open here with these keys"),
-      closed.map(({ primaryKey, code }) => `${nameRow(primaryKey)} [${code}]`),
+      namesByReason(closed.slice(0, limit)),
     ],
   ];
   const lines = facts.flatMap(([name, rows, text, named]) =>
     rows === 0 ? [] : [[`  ${name}`, count(rows), text], ...namesLine(rows, named.slice(0, limit))],
   );
   return [...keys, ...lines, ...widthFact(one.width)];
+}
+
+/** The reason behind the last row that it is true of: "id 1", "id 2 [ERR_KEY_UNKNOWN, key 0a1b2c3d]". */
+function namesByReason(rows: readonly UnreadableRow[]): string[] {
+  const reasonOf = ({ code, keyId }: UnreadableRow): string =>
+    `[${code}${keyId === undefined ? "" : `, key ${keyId}`}]`;
+  return rows.map((row, i) => {
+    const next = rows[i + 1];
+    const isShared = next !== undefined && reasonOf(next) === reasonOf(row);
+    return nameRow(row.primaryKey) + (isShared ? "" : ` ${reasonOf(row)}`);
+  });
 }
 
 /** "id 1; id 2; and 19 more". */
@@ -142,11 +154,40 @@ function widthFact(width: ColumnWidth | null): string[][] {
   ];
 }
 
-function adviceFor(one: Found, isTolerant: boolean): string[] {
+/** What to do, in this order. */
+function adviceFor(
+  one: Found,
+  { plaintext, legacy }: Pick<EncryptionOptions, "plaintext" | "legacy">,
+): string[] {
   const open = one.plaintext + one.legacy + one.otherForm + (one.indexDrift ?? 0);
-  if (open > 0) return ['"fieldseal migrate run" brings it into form.'];
-  if (Object.keys(one.byKey).length > 1)
-    return ['"fieldseal rotate" brings it under the primary key.'];
-  if (one.isStrict && isTolerant) return ['It can turn strict: "fieldseal migrate finalize".'];
-  return [];
+  const tolerant = [
+    ...(plaintext === "accept" ? ['plaintext: "accept"'] : []),
+    ...(legacy === undefined ? [] : ["legacy"]),
+  ];
+  return [
+    ...missingKeys(one),
+    ...(open > 0 ? ['"fieldseal migrate run" brings it into form.'] : []),
+    ...(open === 0 && Object.keys(one.byKey).length > 1
+      ? ['"fieldseal rotate" brings it under the primary key.']
+      : []),
+    ...(one.isStrict && tolerant.length > 0
+      ? [
+          `It can turn strict: take ${tolerant.join(" and ")} out of the options of ${one.model}.${one.field} and deploy, then "fieldseal migrate finalize".`,
+        ]
+      : []),
+  ];
+}
+
+const KEY_FIXES: Readonly<Record<string, string>> = {
+  ERR_KEY_UNKNOWN: "is not configured here: add it to ENCRYPTION_PREVIOUS_KEYS, or to the keyset",
+  ERR_KEY_DISABLED: 'is disabled: set its status to "decrypt-only" in the keyset',
+  ERR_KEY_DESTROYED: "was destroyed: only a backup of it opens these values",
+};
+
+function missingKeys({ unreadable }: Found): string[] {
+  const fixes = unreadable.flatMap(({ code, keyId }) => {
+    const fix = KEY_FIXES[code];
+    return fix === undefined || keyId === undefined ? [] : [`Key ${keyId} ${fix}.`];
+  });
+  return [...new Set(fixes)];
 }

@@ -138,7 +138,46 @@ describe("fieldseal doctor", function () {
     project.write("gone.config.ts", USERS_CONFIG.replaceAll('"users"', '"gone"'));
     const gone = await doctor({}, ["--config", "gone.config.ts"]);
     expect(gone.get("privileges")!.detail).to.include("gone.email does not exist");
+    expect(gone.get("privileges")!.fix).to.equal(
+      '"fieldseal migrate plan" says what there is instead.',
+    );
     expect(gone.has("data")).to.equal(false);
+  });
+
+  it("looks into no schema that is closed to the role, and says so", async () => {
+    const { database } = project;
+    const role = `closed_${process.pid}`;
+    await database.query(`create schema closed; create table closed.users (id int primary key, email text);
+      create role ${role} login password 'closed'`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, "closed"];
+    project.write(
+      "closed.config.ts",
+      USERS_CONFIG.replace("schema: undefined", 'schema: "closed"'),
+    );
+    try {
+      const all = await doctor({ DATABASE_URL: url.href }, ["--config", "closed.config.ts"]);
+      expect(all.get("database")).to.include({ state: "ok" });
+      const { detail } = all.get("privileges")!;
+      expect(detail).to.equal("closed.users.email does not exist, or is not to be seen");
+    } finally {
+      await database.query(`drop schema closed cascade; drop owned by ${role}; drop role ${role}`);
+    }
+  });
+
+  it("says that transactions are read-only, and blames the canary, not the configuration", async () => {
+    const url = `${project.database.url}?options=-c%20default_transaction_read_only%3Don`;
+    const { out } = await run(["doctor", "--canary"], { env: { DATABASE_URL: url } });
+    expect(out).to.match(/^key canary +fails +The database .* is read-only/m);
+    const all = await doctor({ DATABASE_URL: url });
+    expect(all.get("replication")).to.include({ state: "warning" });
+    expect(all.get("configuration")).to.include({ state: "ok" });
+  });
+
+  it("does not blame the data for a key that is missing", async () => {
+    const all = await doctor({ ENCRYPTION_KEY: "" });
+    expect(all.get("keys")).to.include({ state: "failure" });
+    expect(all.get("data")).to.include({ state: "skipped" });
   });
 
   it("sees columns that are too narrow for ciphertext, and blind indexes without a column", async () => {

@@ -95,7 +95,7 @@ describe("The command fieldseal", function () {
     expect(after).to.include({ code: 0 });
     expect(after.out).to.equal(
       `users.email  300 rows  ok\n  key ${keyring.primary.id}  300  primary\n` +
-        `  It can turn strict: "fieldseal migrate finalize".\n`,
+        `  It can turn strict: take plaintext: "accept" out of the options of User.email and deploy, then "fieldseal migrate finalize".\n`,
     );
     const status = await fieldseal(["migrate", "status"]);
     expect(status.out).to.match(/users +done +100 % of 300 +300/);

@@ -13,9 +13,11 @@ import {
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   ColumnCipher,
+  decryptString,
   encryptString,
   generateRootKey,
   Keyring,
+  keyringFromEnvironment,
   keyringFromKeysetFile,
   textCodec,
 } from "@fieldseal/crypto";
@@ -73,7 +75,7 @@ describe("fieldseal keys", function () {
     };
     const wrapper = { wrap: turn, unwrap: turn };
     const path = project.path("busy.json");
-    await writeNewKeyset(path, { key: generateRootKey(), wrapper });
+    await writeNewKeyset(path, { keyring: Keyring.fromKey(generateRootKey()), wrapper });
     await Promise.all(
       Array.from({ length: 5 }, () => {
         const added = generateRootKey();
@@ -119,6 +121,7 @@ describe("fieldseal keys", function () {
   it("refuses files that are missing, readable by others, or no keyset", async () => {
     const missing = await run(["keys", "list", "--keyset", "nowhere.json"]);
     expect(missing.err).to.include("nowhere.json cannot be used: ENOENT");
+    expect(missing.err).to.include("fieldseal keygen --keyset nowhere.json");
     project.write("open.json", readFileSync(keysetPath(), "utf8"));
     chmodSync(project.path("open.json"), 0o644);
     expect((await run(["keys", "add", "--keyset", "open.json"])).err).to.include("chmod 600");
@@ -153,6 +156,75 @@ describe("fieldseal keys", function () {
     expect(retired.out).to.include("Take entry 1 out of ENCRYPTION_PREVIOUS_KEYS");
     expect(retired.out).to.include("stored files were not looked at");
     expect((await run(["keys", "retire", project.keyring.primary.id])).code).to.equal(3);
+  });
+
+  it("moves the keys of variables into a keyset: the same ids, a private file, nothing overwritten", async () => {
+    const old = generateRootKey();
+    const env = { ENCRYPTION_PREVIOUS_KEYS: old };
+    const before = keyringFromEnvironment({ ENCRYPTION_KEY: project.key, ...env });
+    const path = project.path("moved.json");
+    const command = ["keygen", "--keyset", path, "--from-environment"];
+    const moved = await run(command, { env });
+    expect(moved, moved.err).to.include({ code: 0 });
+    expect(moved.out).to.include("take out ENCRYPTION_KEY and ENCRYPTION_PREVIOUS_KEYS");
+    expect(statSync(path).mode & 0o777).to.equal(0o600);
+    const after = keyringFromKeysetFile(path);
+    expect(after.toJSON()).to.deep.equal(before.toJSON());
+    const options = { context: "users.email" };
+    const value = encryptString("x", { ...options, keyring: before });
+    expect(decryptString(value, { ...options, keyring: after })).to.equal("x");
+    const again = await run(command, { env });
+    expect(again).to.include({ code: 3, out: "" });
+    expect(again.err).to.include("exists");
+    expect(keyringFromKeysetFile(path).toJSON()).to.deep.equal(before.toJSON());
+    const asJson = json(
+      await run([...command.slice(0, 2), `${path}2`, command[3]!, "--json"], { env }),
+    );
+    expect(asJson).to.deep.equal({
+      id: before.primary.id,
+      path: `${path}2`,
+      keys: before.keys.map(({ id, status }) => ({ id, status })),
+    });
+    for (const key of [project.key, old]) {
+      expect(moved.out + moved.err + JSON.stringify(asJson)).not.to.include(key);
+    }
+  });
+
+  it("moves nothing without keys, without a file to move to, or from a keyset to another", async () => {
+    const command = ["keygen", "--keyset", project.path("none.json"), "--from-environment"];
+    const none = await run(command, { env: { ENCRYPTION_KEY: "" } });
+    expect(none).to.include({ code: 3 });
+    expect((await run(["keygen", "--from-environment"])).err).to.include("Add --keyset <file>");
+    const twice = await run(command, { env: keysetEnv() });
+    expect(twice).to.include({ code: 2 });
+    expect(twice.err).to.include("--wrap");
+    expect(readdirSync(project.folder)).not.to.include("none.json");
+  });
+
+  it("names the keys that there are, and says how a replaced one encrypts again", async () => {
+    const { old, now } = await promoted();
+    const unknown = await run(["keys", "promote", "00000000"], { env: keysetEnv() });
+    expect(unknown.err).to.include(`It has ${now} (primary), ${old} (decrypt-only)`);
+    const replaced = await run(["keys", "promote", old], { env: keysetEnv() });
+    expect(replaced).to.include({ code: 1 });
+    expect(replaced.err).to.include('"status" to "enabled"').and.include("keyset.json");
+    expect(keyringFromKeysetFile(keysetPath()).primary.id).to.equal(now);
+  });
+
+  it("lists keys that values name and that are missing", async () => {
+    const lost = Keyring.fromKey(generateRootKey());
+    await project.database.query("insert into users values (1, $1)", [
+      encryptString("x", { context: "users.email", keyring: lost }),
+    ]);
+    const { id } = lost.primary;
+    const list = await run(["keys", "list", "--uses"]);
+    expect(list.out)
+      .to.match(new RegExp(`^${id} +missing +unknown +users.email \\(1 value\\)$`, "m"))
+      .and.include("add them to ENCRYPTION_PREVIOUS_KEYS");
+    expect(json(await run(["keys", "list", "--uses", "--json"])))
+      .to.have.property("missing")
+      .that.deep.equals([{ id, uses: [{ where: "users.email", kind: "values", count: 1 }] }]);
+    await project.database.query("delete from users");
   });
 
   it("counts what each key is needed for", async () => {
@@ -388,6 +460,7 @@ describe("fieldseal keys", function () {
       ["--keyset", "a.json", "--env"],
       ["--keyset", "a.json", "--out", "b"],
       ["--wrap"],
+      ["--from-environment", "--out", "b"],
     ]) {
       expect((await run(["keygen", ...flags])).code, flags.join(" ")).to.equal(2);
     }

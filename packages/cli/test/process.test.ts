@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { once } from "node:events";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
+import { explainDatabaseError } from "../src/database-failure.ts";
 import { createProject, json, USERS_CONFIG, type Project } from "./project.ts";
 
 const OTHER_KEY = generateRootKey();
@@ -36,7 +37,11 @@ describe("The process of fieldseal", function () {
       'import "./nowhere.ts";',
       /Cannot find module 'nowhere\.ts'.*\nfix .*extension/,
     ],
-    ["an error of its own", 'throw new Error("boom");', /threw Error: boom \(\S+\.ts:1:7\)/],
+    [
+      "an error of its own",
+      'throw new Error("boom");',
+      /boom \(\S+\.ts:1:7\).*\nfix .*node wrong3/,
+    ],
     [
       "an error in columns",
       "export default { columns: () => null.x };",
@@ -162,6 +167,36 @@ describe("The process of fieldseal", function () {
     });
   }
 
+  it("says which privilege a role lacks, of which object, and how it gets it", async () => {
+    const { database } = project;
+    const role = `denied_${process.pid}`;
+    await database.query(`create role ${role} login password 'denied'`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, "denied"];
+    const env = { DATABASE_URL: url.href };
+    try {
+      const reading = database.query(
+        `do $$ begin set local role ${role}; perform from users; end $$`,
+      );
+      const denied = explainDatabaseError(await reading.catch((error: unknown) => error));
+      expect(denied).to.include({ code: "DATABASE", exitCode: 3 });
+      expect(denied!.message).to.match(
+        /privilege that is needed: permission denied for table users/,
+      );
+      expect(denied!.fix).to.match(/GRANT SELECT, UPDATE ON users TO/);
+      expect((await run(["verify"], { env })).err).to.include("Use the owner's role");
+      await database.query(`grant select, update on users to ${role}`);
+      await database.query(`revoke create on database ${database.name} from public`);
+      const journal = await run(["migrate", "run"], { env });
+      expect(journal.err).to.match(/\nfix {4}.*GRANT CREATE ON DATABASE /);
+      const readOnly = `${database.url}?options=-c%20default_transaction_read_only%3Don`;
+      const written = await run(["migrate", "run"], { env: { DATABASE_URL: readOnly } });
+      expect(written.err).to.include("is read-only").and.include("default_transaction_read_only");
+    } finally {
+      await database.query(`drop owned by ${role}; drop role ${role}`);
+    }
+  });
+
   it("misses a key before it reads a row, not at the end", async () => {
     for (const words of [["verify"], ["migrate", "run"], ["migrate", "plan"], ["rotate"]]) {
       const result = await run(words, { env: { ENCRYPTION_KEY: "" } });
@@ -221,34 +256,34 @@ describe("The process of fieldseal", function () {
     );
   });
 
-  it("pauses a run at SIGTERM, says how to go on, and goes on", async () => {
-    const child = project.start([
-      "migrate",
-      "run",
-      "--batch-rows",
-      "100",
-      "--max-rows-per-second",
-      "1000",
-    ]);
-    let [out, err] = ["", ""];
-    child.stdout!.on("data", (part: Buffer) => {
-      out += String(part);
-      // Once: a second signal ends the process.
-      if (!child.killed && /: [1-9][\d,]* of 20,000/.test(out)) child.kill("SIGTERM");
+  for (const [words, again] of [
+    [["migrate", "run"], "fieldseal migrate run"],
+    [["rotate", "--only", "columns"], "fieldseal rotate --only columns"],
+  ] as const) {
+    it(`pauses ${words.join(" ")} at SIGTERM, says how to go on, and goes on`, async () => {
+      const slowly = ["--batch-rows", "100", "--max-rows-per-second", "1000"];
+      const child = project.start([...words, ...slowly]);
+      let [out, err] = ["", ""];
+      child.stdout!.on("data", (part: Buffer) => {
+        out += String(part);
+        // Once: a second signal ends the process.
+        if (!child.killed && /: [1-9][\d,]* of 20,000/.test(out)) child.kill("SIGTERM");
+      });
+      child.stderr!.on("data", (part: Buffer) => (err += String(part)));
+      const [code] = (await once(child, "close")) as [number];
+      expect(code, out + err).to.equal(4);
+      expect(err).to.equal("Stopping after the batch at hand.\n");
+      const said = new RegExp(`users: paused, [\\d,]+ rows written\nPaused; .*with: ${again}\n$`);
+      expect(out).to.match(said);
+      expect((await run(["migrate", "status"])).out).to.match(/users +paused/);
+      // `resume` is `run`, and goes on with what a rotation began.
+      const resumed = await run(["migrate", "resume", "--ndjson"]);
+      expect(resumed).to.include({ code: 0 });
+      const last = JSON.parse(resumed.out.trim().split("\n").at(-1)!) as object;
+      expect(last).to.have.nested.property("runs[0].state", "done");
+      expect(last).to.have.nested.property("runs[0].rowsSeen", 20_000);
     });
-    child.stderr!.on("data", (part: Buffer) => (err += String(part)));
-    const [code] = (await once(child, "close")) as [number];
-    expect(code, out + err).to.equal(4);
-    expect(err).to.equal("Stopping after the batch at hand.\n");
-    expect(out).to.match(
-      /users: paused, [\d,]+ rows written\nPaused; .*fieldseal migrate resume\n$/,
-    );
-    expect((await run(["migrate", "status"])).out).to.match(/users +paused/);
-    const resumed = await run(["migrate", "resume", "--ndjson"]);
-    expect(resumed).to.include({ code: 0 });
-    const last = JSON.parse(resumed.out.trim().split("\n").at(-1)!) as object;
-    expect(last).to.have.nested.property("runs[0].rowsWritten", 20_000);
-  });
+  }
 
   it("interrupts what only reads with 130, and says that it is not the whole", async () => {
     const child = project.start(["verify", "--ndjson"]);

@@ -67,6 +67,40 @@ describe("The progress bar", () => {
     expect(text).to.include("50%").and.include("waiting: replication lag").and.include("pass 2");
   });
 
+  it("says how long a wait can last, and no rate meanwhile", async () => {
+    const text = await shown(80, async (display) => {
+      const waitingFor = "lease of another process";
+      display.update({ ...TASK, done: 50_000, waitingFor, waitingSeconds: 27 });
+    });
+    const [line] = lines(text);
+    expect(line).to.match(/50% {2}50,000 rows {2}waiting 27 s: lease of another process *$/);
+    expect(line!.length).to.be.lessThan(81);
+  });
+
+  it("is drawn anew below a note, and nothing is written over it", async () => {
+    const output = createOutput("text");
+    const { write, isTTY } = process.stderr;
+    let text = "";
+    Object.assign(process.stderr, { isTTY: true, write: (part: string) => (text += part) !== "" });
+    try {
+      const display = progressDisplay(output);
+      display.update({ ...TASK, done: 50_000 });
+      output.note("Stopping.");
+      display.update({ ...TASK, done: 60_000 });
+      display.stop();
+    } finally {
+      Object.assign(process.stderr, { write, isTTY });
+    }
+    const [before = "", after = ""] = text.split("Stopping.\n");
+    expect(before).to.include("50%");
+    // The line of the first bar is taken away before the note stands in its place.
+    expect(before.slice(before.lastIndexOf("50%")))
+      .to.include("\u001b[2K")
+      .and.not.include("\n");
+    // The place where the second one begins is remembered: its end would be written over the note otherwise.
+    expect(after).to.include("\u001b7").and.include("60%").and.match(/\n$/);
+  });
+
   it("leaves the bar of a task that ended, and clears numbers without an end", async () => {
     const text = await shown(80, async (display) => {
       display.update({ ...TASK, done: 100_000 });

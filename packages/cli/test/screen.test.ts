@@ -14,6 +14,7 @@ describe("The screen of fieldseal", function () {
   this.timeout(60_000);
   let project: Project;
   let run: Project["run"];
+  const old = Keyring.fromKey(generateRootKey());
   const id = (): string => project.keyring.primary.id;
 
   before(async () => {
@@ -37,7 +38,6 @@ describe("The screen of fieldseal", function () {
       options: { keyring, blindIndex: { column: "name_index" } },
       defaultContext: { table: "users", column: "name" },
     });
-    const old = Keyring.fromKey(generateRootKey());
     for (let i = 1; i <= 12; i++) {
       await project.database.query("insert into users values ($1, $2, $3, $4)", [
         i,
@@ -61,7 +61,9 @@ describe("The screen of fieldseal", function () {
   moved         1  a value of another column
                    id 11 of users.name
   unreadable    1  does not open here with these keys
-                   id 12 [ERR_KEY_UNKNOWN]
+                   id 12 [ERR_KEY_UNKNOWN, key ${old.primary.id}]
+  Key ${old.primary.id} is not configured here: add it to ENCRYPTION_PREVIOUS_KEYS, or to
+  the keyset.
   "fieldseal migrate run" brings it into form.
 users.name  12 rows  findings
   key ${id()}   12  primary
@@ -139,10 +141,30 @@ users.name  12 rows  findings
     );
   });
 
+  it("says how a column turns strict: readers first, then the database", async () => {
+    const { out } = await run(["verify"], { columns: 120, env: { NO_COLOR: "1" } });
+    expect(out.replaceAll(/\n +/g, " ")).to.include(
+      'It can turn strict: take plaintext: "accept" out of the options of User.email and deploy, then "fieldseal migrate finalize".',
+    );
+  });
+
+  it("claims no count in a plan that is refused before anything was counted", async () => {
+    project.write("emial.config.ts", USERS_CONFIG.replaceAll('"email"', '"emial"'));
+    const column = await run(["migrate", "plan", "--config", "emial.config.ts"]);
+    expect(column.out).to.match(/^users {2}rows not counted, [\d.]+ KB/m);
+    expect(column.out).to.match(/^ {2}emial {2}missing {2}not counted -> key/m);
+    project.write("gone.config.ts", USERS_CONFIG.replaceAll('"users"', '"gone"'));
+    const table = await run(["migrate", "plan", "--config", "gone.config.ts"]);
+    expect(table.out)
+      .to.match(/^gone$/m)
+      .and.not.include("0 rows");
+  });
+
   it("shows what remains after a migration, and takes VACUUM FULL when told", async () => {
     const scrubbed = await run(["migrate", "scrub"], { columns: 80, env: { NO_COLOR: "1" } });
     expect(scrubbed.out).to.match(/^users: VACUUM$/m);
     expect(scrubbed.out).to.match(/^ {2}backup +yours +Backups/m);
+    expect(scrubbed.out).to.include('"fieldseal migrate scrub --rewrite"');
     expect(scrubbed.out.split("\n").every((line) => line.length <= 80)).to.equal(true);
     const rewritten = await run(["migrate", "scrub", "--rewrite", "--json"]);
     expect(rewritten).to.include({ code: 0 });

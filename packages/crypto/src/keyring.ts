@@ -142,7 +142,9 @@ export class Keyring {
   #require(id: string): Key {
     const key = this.get(id);
     if (key === undefined) {
-      throw new KeyError("ERR_KEY_UNKNOWN", `The keyring has no key ${id}.`, { keyId: id });
+      const there = this.keys.map((one) => `${one.id} (${one.status})`).join(", ");
+      const message = `The keyring has no key ${id}. It has ${there}.`;
+      throw new KeyError("ERR_KEY_UNKNOWN", message, { keyId: id });
     }
     return key;
   }

@@ -144,6 +144,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   "42710": "there is a constraint of this name with another condition. Drop it, or rename it",
   "42501":
     "this role may not read or write it, or row-level security hides rows from it. Use the owner's role, or one with BYPASSRLS",
+  "25006":
+    "the database is read-only. Use the primary server, and a role without default_transaction_read_only",
   "55P03": "somebody has locked the table for a minute",
   "57014": "a batch took longer than 30 s. Use fewer rows a batch",
 };

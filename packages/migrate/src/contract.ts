@@ -64,7 +64,7 @@ export interface Progress {
   readonly pass: number;
   /** Rows looked at in this pass, by all processes. */
   readonly rowsSeen: number;
-  /** Rows when the run was planned; an estimate for tables of over 100 MB. */
+  /** Rows when this pass began, or `rowsSeen` where that is more; an estimate for tables of over 100 MB. */
   readonly rowsTotal: number;
   /** In all passes. */
   readonly rowsWritten: number;
@@ -112,6 +112,8 @@ export interface Target {
 export interface UnreadableRow extends PoisonRow {
   /** `"table.column"` whose value this is, if it is that of another column. */
   readonly movedFrom?: string;
+  /** The key that the value names, where it does not open because of that key: unknown, disabled or destroyed. */
+  readonly keyId?: string;
 }
 
 /** A row that a run would write. */

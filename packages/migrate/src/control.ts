@@ -43,9 +43,14 @@ async function change(
 ): Promise<void> {
   await refuseForeignJournal(pool);
   if (await setState(pool, runId, state, from)) return;
-  throw new MigrationError(
-    "ERR_MIGRATE_STATE",
-    `Run ${runId} does not exist or is not ${from.join(" or ")}, so that it cannot become ${state}.`,
-    { runId },
+  const { rows } = await pool.query<{ state: RunState }>(
+    "SELECT state FROM fieldseal.run WHERE id = $1",
+    [runId],
   );
+  const [run] = rows;
+  const message =
+    run === undefined
+      ? `There is no run ${runId}.`
+      : `Run ${runId} is ${run.state}; only one that is ${from.join(" or ")} can become ${state}.`;
+  throw new MigrationError("ERR_MIGRATE_STATE", message, { runId });
 }

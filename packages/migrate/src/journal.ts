@@ -112,14 +112,14 @@ function refuseOther({ table, sql }: Table, runId: string): never {
   throw new MigrationError(
     "ERR_MIGRATE_STATE",
     `Run ${runId} of table ${sql} is unfinished and was started with other columns, keys or another direction. ` +
-      "Cancel it, then start again.",
+      `Cancel it, as with "fieldseal migrate cancel ${runId}", then start again.`,
     { table, runId },
   );
 }
 
 async function createRun(client: ClientBase, spec: RunSpec): Promise<string> {
   const { table, direction, fingerprint, campaign } = spec;
-  const total = await countRows(client, table);
+  const total = await countRows(client, table.leaves);
   const chunks =
     spec.chunks ?? Math.min(MAX_CHUNKS, Math.max(1, Math.ceil(total / ROWS_PER_CHUNK)));
   const { rows } = await client.query<{ id: string }>(
@@ -135,7 +135,7 @@ async function createRun(client: ClientBase, spec: RunSpec): Promise<string> {
 /** Counting reads the whole table; above this size the planner's estimate is good enough for a progress bar. */
 const COUNTED_BYTES = 100_000_000;
 
-async function countRows(client: ClientBase, { leaves }: Table): Promise<number> {
+async function countRows(client: ClientBase, leaves: readonly string[]): Promise<number> {
   let total = 0;
   for (const leaf of leaves) {
     const { rows } = await client.query<{ bytes: string; estimate: number }>(
@@ -195,12 +195,13 @@ async function beginPass(
   runId: string,
   leaves: readonly string[],
 ): Promise<void> {
+  const total = await countRows(client, leaves);
   await client.query(
-    `UPDATE fieldseal.run SET pass = pass + 1, written_before = written_before + total.written,
+    `UPDATE fieldseal.run SET pass = pass + 1, rows_total = $2, written_before = written_before + total.written,
        conflicts_before = conflicts_before + total.conflicts
      FROM (SELECT coalesce(sum(written), 0) AS written, coalesce(sum(conflicts), 0) AS conflicts
        FROM fieldseal.chunk WHERE run_id = $1) total WHERE id = $1`,
-    [runId],
+    [runId, total],
   );
   await client.query("DELETE FROM fieldseal.chunk WHERE run_id = $1", [runId]);
   await forgetPoison(client, runId);
@@ -262,7 +263,7 @@ export async function readProgress(
     state: row.state as RunState,
     pass: Number(row.pass),
     rowsSeen: Number(row.seen),
-    rowsTotal: Number(row.total),
+    rowsTotal: Math.max(Number(row.total), Number(row.seen)),
     rowsWritten: Number(row.written),
     conflicts: Number(row.conflicts),
     rowsSkipped: Number(row.skipped),

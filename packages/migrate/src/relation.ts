@@ -2,7 +2,7 @@
 import { MigrationError } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Target } from "./contract.ts";
-import { addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
+import { TABLE_OID, addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
 import { quote } from "./table.ts";
 
 export interface Attribute {
@@ -40,8 +40,8 @@ export async function findRelation(
 ): Promise<Relation | undefined> {
   const { rows } = await client.query<{ oid: number; schema: string; name: string; kind: string }>(
     `SELECT c.oid, nspname AS schema, relname AS name, relkind AS kind
-     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass($1)`,
-    [schema === undefined ? quote(table) : `${quote(schema)}.${quote(table)}`],
+     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = ${TABLE_OID}`,
+    [schema, table],
   );
   const [found] = rows;
   if (found === undefined) return undefined;

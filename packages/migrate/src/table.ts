@@ -3,7 +3,7 @@ import { MigrationError, type ColumnCipher, type EncryptedColumn } from "@fields
 import type { ClientBase } from "pg";
 import type { Direction, Target } from "./contract.ts";
 import { fullNameOf } from "./full-name.ts";
-import { addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
+import { TABLE_OID, addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
 
 /** A column that is read and, with `assign`, written. The slots of a row follow each other as `Table.slots` does. */
 export interface Slot {
@@ -85,7 +85,7 @@ export async function describeTable(
 ): Promise<Table> {
   const { schema, table, primaryKey, columns } = target;
   const sql = schema === undefined ? quote(table) : `${quote(schema)}.${quote(table)}`;
-  const types = await columnTypes(client, sql);
+  const types = await columnTypes(client, target);
   if (types.size === 0) {
     const fix = await fixOfMissingTable(client, target);
     refuse(target, `it does not exist, or this role may not see it. ${fix}`);
@@ -140,11 +140,14 @@ export async function describeTable(
   return { ...target, sql, fullName, leaves, keyTypes, slots, migrated };
 }
 
-async function columnTypes(client: ClientBase, sql: string): Promise<ReadonlyMap<string, string>> {
+async function columnTypes(
+  client: ClientBase,
+  { schema, table }: Target,
+): Promise<ReadonlyMap<string, string>> {
   const { rows } = await client.query<{ name: string; type: string }>(
     `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
-     WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`,
-    [sql],
+     WHERE attrelid = ${TABLE_OID} AND attnum > 0 AND NOT attisdropped`,
+    [schema, table],
   );
   return new Map(rows.map(({ name, type }) => [name, type]));
 }

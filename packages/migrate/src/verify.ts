@@ -138,8 +138,13 @@ function countRows(
       if (movedFrom !== undefined) found.movedRows++;
       if (found.unreadable.length >= MAX_LISTED) continue;
       const primaryKey = nameKey(table, key);
-      const row = { primaryKey, column: column.column, code };
-      found.unreadable.push(movedFrom === undefined ? row : { ...row, movedFrom });
+      found.unreadable.push({
+        primaryKey,
+        column: column.column,
+        code,
+        ...(movedFrom !== undefined && { movedFrom }),
+        ...(isOfKey(code) && keyNamedBy(stored)),
+      });
     }
   });
 }
@@ -165,6 +170,16 @@ function originOf(
     }
   });
   return origin && qualifiedName(origin, origin.column);
+}
+
+/** Of the key that the value names, not of the value. */
+function isOfKey(code: string): boolean {
+  return ["ERR_KEY_UNKNOWN", "ERR_KEY_DISABLED", "ERR_KEY_DESTROYED"].includes(code);
+}
+
+function keyNamedBy(stored: Cell): Pick<UnreadableRow, "keyId"> | undefined {
+  const header = stored === null ? undefined : parseEnvelope(stored)?.header;
+  return header && { keyId: formatKeyId(header.keyId) };
 }
 
 /** The error code of a value that does not open. */

@@ -4,8 +4,10 @@ import { expect } from "chai";
 import { Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import {
+  cancelRun,
   finalizeColumns,
   migrate,
+  pauseRun,
   planMigration,
   verifyColumns,
   type Finding,
@@ -23,6 +25,7 @@ describe("The messages of the engine", function () {
   before(async () => {
     database = await createTestDatabase();
     pool = new Pool({ connectionString: database.url, max: 4 });
+    pool.on("error", () => {}); // connections that are closing when the database is dropped
   });
   beforeEach(async () => {
     await database.query("create table people (id bigint primary key, email text, note text)");
@@ -103,6 +106,71 @@ describe("The messages of the engine", function () {
       expect(await refusal(action(pool, [gone]))).to.include(fix);
     }
     expect(await refusals([gone])).to.have.nested.property("[0].fix", fix);
+  });
+
+  it("for a table whose schema is closed to the role name the grant", async () => {
+    await database.query("create schema other; create table other.people (id int, email text)");
+    const role = `narrow_${process.pid}`;
+    await database.query(`create role ${role} login password 'narrow'`);
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, "narrow"];
+    const narrow = new Pool({ connectionString: url.href });
+    try {
+      const closed = column({ schema: "other", table: "people", column: "email", keyring });
+      const fix = `GRANT USAGE ON SCHEMA "other" TO ${role}`;
+      expect(await refusal(verifyColumns(narrow, [closed]))).to.include(fix);
+      const { tables } = await planMigration(narrow, [closed]);
+      expect(tables[0]!.findings).to.have.nested.property("[0].fix", fix);
+    } finally {
+      await narrow.end();
+      await database.query(`drop owned by ${role}; drop role ${role}`);
+    }
+  });
+
+  it("for a read-only database name the setting", async () => {
+    await migrate(pool, [email]);
+    const url = `${database.url}?options=-c%20default_transaction_read_only%3Don`;
+    const reader = new Pool({ connectionString: url });
+    try {
+      const message = await refusal(finalizeColumns(reader, [email]));
+      expect(message).to.include("25006: the database is read-only. Use the primary server");
+    } finally {
+      await reader.end();
+    }
+  });
+
+  it("for a run that cannot be paused name its state, and for another one how to cancel it", async () => {
+    const [report] = await migrate(pool, [email]);
+    expect(await refusal(pauseRun(pool, report!.runId))).to.equal(
+      `Run ${report!.runId} is done; only one that is running can become paused.`,
+    );
+    expect(await refusal(cancelRun(pool, "99"))).to.equal("There is no run 99.");
+    const controller = new AbortController();
+    controller.abort();
+    const options = { direction: "decrypt", signal: controller.signal } as const;
+    const [paused] = await migrate(pool, [email], options);
+    expect(await refusal(migrate(pool, [email]))).to.include(
+      `"fieldseal migrate cancel ${paused!.runId}"`,
+    );
+  });
+
+  it("never tell more rows seen than there are, though more come while a run is paused", async () => {
+    const controller = new AbortController();
+    const options = { batchRows: 200, chunks: 4, workers: 1, progressMs: 0 };
+    const told: Progress[] = [];
+    await migrate(pool, [email], {
+      ...options,
+      signal: controller.signal,
+      onProgress: (progress) => progress.rowsSeen > 0 && controller.abort(),
+    });
+    await database.query(
+      "insert into people select i, 'p' || i from generate_series(2001, 5000) i",
+    );
+    await migrate(pool, [email], { ...options, onProgress: (progress) => told.push(progress) });
+    expect(told.filter(({ rowsSeen, rowsTotal }) => rowsSeen > rowsTotal)).to.deep.equal([]);
+    const second = told.find(({ pass }) => pass === 1)!;
+    expect(second).to.include({ rowsTotal: 5000 });
+    expect(told.at(-1)).to.include({ rowsSeen: 5000, rowsTotal: 5000 });
   });
 
   it("for the way back from a finalized column name what takes its guards away", async () => {

@@ -16,6 +16,7 @@ describe("verifyColumns and the control of runs", () => {
   before(async () => {
     database = await createTestDatabase();
     pool = new Pool({ connectionString: database.url });
+    pool.on("error", () => {}); // connections that are closing when the database is dropped
     await database.query("create table t (id int primary key, a text, a_index text, b text)");
   });
   after(async () => {
@@ -60,7 +61,12 @@ describe("verifyColumns and the control of runs", () => {
       byKey: { [keyring.primary.id]: 2, [keyring.keys[1]!.id]: 1 },
     });
     expect(finding!.unreadable).to.deep.equal([
-      { primaryKey: { id: "4" }, column: "a", code: "ERR_KEY_UNKNOWN" },
+      {
+        primaryKey: { id: "4" },
+        column: "a",
+        code: "ERR_KEY_UNKNOWN",
+        keyId: stranger.cipher.primaryKeyId,
+      },
       { primaryKey: { id: "5" }, column: "a", code: "ERR_DECRYPT_FAILED" },
     ]);
     expect(finding!.found).to.deep.equal([

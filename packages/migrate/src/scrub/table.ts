@@ -20,7 +20,7 @@ export async function tableRemnants(client: ClientBase, site: ScrubSite): Promis
 function rewriteFix({ leaves }: ScrubSite): string {
   const [first] = leaves;
   const sql = `VACUUM FULL ${first}${leaves.length > 1 ? " and the other partitions" : ""}`;
-  return `Scrub with rewrite, or run ${sql}, or pg_repack, which keeps the table usable.`;
+  return `"fieldseal migrate scrub --rewrite" (scrubColumns with rewrite: true), or ${sql}; both lock the table. pg_repack keeps it usable.`;
 }
 
 function deadRows(site: ScrubSite): Remnant {
