@@ -26,8 +26,8 @@ export function countLegacy(
   poison: readonly Poison[],
 ): LegacyCount[] {
   return migrated.flatMap((one): LegacyCount[] => {
-    const { column, cipher } = one.column;
-    if (cipher.options.legacy === undefined) return [];
+    const { column } = one.column;
+    if (!readsLegacy(one)) return [];
     const isLegacy = rows.map((cells) => holdsLegacy(one, cells));
     const values = isLegacy.filter(Boolean).length;
     const unreadable = poison.filter(
@@ -35,6 +35,10 @@ export function countLegacy(
     ).length;
     return [{ column, values, unreadable }];
   });
+}
+
+function readsLegacy({ column: { cipher }, previous }: MigratedColumn): boolean {
+  return cipher.options.legacy !== undefined || previous?.options.legacy !== undefined;
 }
 
 function holdsLegacy({ valueAt, sourceAt }: MigratedColumn, cells: readonly Cell[]): boolean {
@@ -83,7 +87,7 @@ export class LegacyGuard {
   async probe(client: ClientBase, declared: DeclaredPlaintext): Promise<void> {
     for (const one of this.#table.migrated) {
       const { column, cipher } = one.column;
-      if (cipher.options.legacy === undefined) continue;
+      if (!readsLegacy(one)) continue;
       const own = `t.${quote(column)}`;
       const fromSource =
         one.source === undefined ? "" : ` OR ${own} IS NULL AND t.${quote(one.source)} IS NOT NULL`;

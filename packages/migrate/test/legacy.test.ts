@@ -90,6 +90,20 @@ describe("Values of the older layout", function () {
     });
   }
 
+  it("are not touched either where the option previous reads them, with another key", async () => {
+    await fill(range(0, 900), first!);
+    const before = await stored();
+    const strict = column({ table: "t", column: "photo", keyring: both, type: "binary" });
+    const previous = { "t.photo": readAs(second!).cipher };
+    const error = await migrate(pool, [strict], { previous }).catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "ERR_MIGRATE_POISON", table: "t" });
+    expect(await stored()).to.deep.equal(before);
+    const [report] = await migrate(pool, [strict], {
+      previous: { "t.photo": readAs(first!).cipher },
+    });
+    expect(report).to.include({ state: "done", rowsWritten: 900 });
+  });
+
   it("stop the run where those of another key begin", async () => {
     await fill(range(0, 1000), first!);
     await fill(range(1000, 2000), second!);
