@@ -18,7 +18,7 @@ export interface FileRotation {
   readonly state: "done" | "partial" | "paused";
   readonly files: number;
   readonly rewrapped: number;
-  /** The older layout and plaintext: now encrypted. */
+  /** The legacy layout and plaintext: now encrypted. */
   readonly reencrypted: number;
   /** Under the primary key already. */
   readonly current: number;

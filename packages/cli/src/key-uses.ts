@@ -65,12 +65,12 @@ async function countColumns(
         counts.set(legacyKey, (counts.get(legacyKey) ?? 0) + from.legacy);
       } else if (from.legacy > 0) {
         unknown.push(
-          `${counted(from.legacy, "value")} of the older layout in ${where} name no key`,
+          `${counted(from.legacy, "value")} of the legacy layout in ${where} name no key`,
         );
       }
       if (from.plaintext > 0 && previous[where]?.options.legacy !== undefined) {
         unknown.push(
-          `${counted(from.plaintext, "value")} in ${where} may be of the older layout, which names no key`,
+          `${counted(from.plaintext, "value")} in ${where} may be of the legacy layout, which names no key`,
         );
       }
       for (const [keyId, count] of counts) add(keyId, { where, kind: "values", count });
@@ -85,7 +85,7 @@ const HIDES_ROWS: ReadonlySet<FindingKind> = new Set<FindingKind>([
   "row-security",
 ]);
 
-/** The older layout does not name its key; the declaration may. */
+/** The legacy layout does not name its key; the declaration may. */
 function legacyKeyId(
   columns: readonly EncryptedColumn[],
   { schema, table }: TablePlan,
@@ -114,7 +114,7 @@ async function countFiles(
   if (unreadable > 0) unknown.push(`${counted(unreadable, "stored file")} cannot be read at all`);
   if (unprotected > 0) {
     unknown.push(
-      `${counted(unprotected, "stored file")} of the older layout or in plaintext, which this storage does not read, name no key`,
+      `${counted(unprotected, "stored file")} of the legacy layout or in plaintext, which this storage does not read, name no key`,
     );
   }
 }

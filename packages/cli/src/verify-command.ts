@@ -97,7 +97,7 @@ function factsOf(
   const facts: readonly [name: string, rows: number, text: string, named: readonly string[]][] = [
     ["NULL", one.nulls, "", []],
     ["plaintext", one.plaintext, bad("not encrypted"), found("plaintext")],
-    ["legacy", one.legacy, bad("older layout, not authenticated"), found("legacy")],
+    ["legacy", one.legacy, bad("legacy layout, not authenticated"), found("legacy")],
     ["other form", one.otherForm, bad("not of the declared suite"), found("other-form")],
     [
       "index drift",

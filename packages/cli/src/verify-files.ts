@@ -57,7 +57,7 @@ export async function verifyFiles(
 }
 
 const TEXTS: Readonly<Partial<Record<VerifiedObject["state"], string>>> = {
-  legacy: 'older layout, not authenticated: "fieldseal rotate"',
+  legacy: 'legacy layout, not authenticated: "fieldseal rotate"',
   plaintext: 'not encrypted: "fieldseal rotate"',
   unprotected: "not encrypted, and this storage does not accept that",
   damaged: "cut, or changed",

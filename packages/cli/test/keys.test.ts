@@ -277,7 +277,7 @@ describe("fieldseal keys", function () {
     expect(readFileSync(keysetPath(), "utf8").match(/"key"/g)).to.have.length(1);
   });
 
-  it("counts stored files, and values of the older layout that may need the key", async () => {
+  it("counts stored files, and values of the legacy layout that may need the key", async () => {
     const { old } = await promoted();
     const ring = keyringFromKeysetFile(keysetPath());
     const storage = new EncryptedLocalStorage({
@@ -308,7 +308,7 @@ describe("fieldseal keys", function () {
       env: keysetEnv(),
     });
     expect(legacy.code).to.equal(1);
-    expect(legacy.err).to.include("1 value of the older layout in users.email name no key");
+    expect(legacy.err).to.include("1 value of the legacy layout in users.email name no key");
     await project.database.query("delete from users");
   });
 
@@ -348,7 +348,7 @@ describe("fieldseal keys", function () {
     const retire = ["keys", "retire", old, "--destroy", "--config", "older.config.ts"];
     const refused = await run(retire, { env: keysetEnv() });
     expect(refused.code).to.equal(1);
-    expect(refused.err).to.include("1 stored file of the older layout or in plaintext");
+    expect(refused.err).to.include("1 stored file of the legacy layout or in plaintext");
     expect(keyringFromKeysetFile(keysetPath()).get(old)!.status).to.equal("decrypt-only");
   });
 

@@ -66,7 +66,7 @@ export class LegacyColumn<T> {
     if (status !== "primary" && status !== "enabled") {
       throw new KeyError(
         "ERR_KEY_STATUS",
-        `Key ${id} is ${status}, so the older layout cannot be written with it. Set it to enabled, or drop suite: "aes-256-cbc".`,
+        `Key ${id} is ${status}, so the legacy layout cannot be written with it. Set it to enabled, or drop suite: "aes-256-cbc".`,
         { keyId: id },
       );
     }

@@ -135,7 +135,7 @@ export interface ColumnFindings {
   readonly byKey: Readonly<Record<string, number>>;
   /** Values that are no envelope and are readable only because the column accepts plaintext. */
   readonly plaintext: number;
-  /** Values of the unauthenticated older layout. */
+  /** Values of the unauthenticated legacy layout. */
   readonly legacy: number;
   /** Envelopes of another suite or form than the column declares. */
   readonly otherForm: number;

@@ -47,7 +47,7 @@ export interface FinalizedColumn {
   readonly field: string;
   readonly table: string;
   readonly column: string;
-  /** Values that are no envelope: plaintext, or the older layout. Above 0 nothing of this column is finalized. */
+  /** Values that are no envelope: plaintext, or the legacy layout. Above 0 nothing of this column is finalized. */
   readonly remaining: number;
   readonly hasFence: boolean;
   /** Name of the CHECK constraint; undefined without one. */

@@ -1,4 +1,4 @@
-// Values of the older layout carry no authentication: under a wrong key one in 256 has a possible padding, opens as
+// Values of the legacy layout carry no authentication: under a wrong key one in 256 has a possible padding, opens as
 // garbage, and would be sealed as that. Where most values of a column do not open, those that do are not believed.
 import { envelopeCondition, MigrationError, parseEnvelope } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
@@ -13,13 +13,13 @@ const PROBED_ROWS = 200;
 
 export interface LegacyCount {
   readonly column: string;
-  /** Values of the older layout that were looked at. */
+  /** Values of the legacy layout that were looked at. */
   readonly values: number;
   /** Those of them that do not open. */
   readonly unreadable: number;
 }
 
-/** Of each column that reads the older layout. */
+/** Of each column that reads the legacy layout. */
 export function countLegacy(
   { migrated }: Pick<Table, "migrated">,
   rows: readonly (readonly Cell[])[],
@@ -51,7 +51,7 @@ export function isSuspect({ values, unreadable }: LegacyCount): boolean {
   return values >= MIN_VALUES && unreadable * 2 > values;
 }
 
-/** What one process has met of the older layout. */
+/** What one process has met of the legacy layout. */
 export class LegacyGuard {
   readonly #table: Table;
   readonly #met = new Map<string, LegacyCount>();
@@ -116,7 +116,7 @@ export function explainSuspicion(
 ): { readonly message: string; readonly fix: string } {
   return {
     message:
-      `Table ${sql} holds values of the older layout in "${column}" that another key wrote, or that are none: ${unreadable} ` +
+      `Table ${sql} holds values of the legacy layout in "${column}" that another key wrote, or that are none: ${unreadable} ` +
       `of ${values} do not open, and the others may be garbage.`,
     fix: 'Name the key that wrote them: legacy: { suite: "aes-256-cbc", keyId: "…" }.',
   };

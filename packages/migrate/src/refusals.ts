@@ -48,7 +48,7 @@ export async function refuseCascades(
 function encryptRefusal({ model, field, cipher }: EncryptedColumn): string | undefined {
   if (cipher.suite !== "aes-256-cbc") return undefined;
   return (
-    `${model}.${field} still writes the older layout. Take suite: "aes-256-cbc" out of its options first, so that the ` +
+    `${model}.${field} still writes the legacy layout. Take suite: "aes-256-cbc" out of its options first, so that the ` +
     "application does not undo the migration."
   );
 }

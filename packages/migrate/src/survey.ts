@@ -21,7 +21,7 @@ export interface ColumnSurvey {
   readonly rows: number;
   readonly nulls: number;
   readonly envelopes: readonly EnvelopeCount[];
-  /** Values that are no envelope: plaintext, or the older layout. */
+  /** Values that are no envelope: plaintext, or the legacy layout. */
   readonly others: number;
 }
 

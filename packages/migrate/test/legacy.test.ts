@@ -1,4 +1,4 @@
-// The older layout under a key that did not write it.
+// The legacy layout under a key that did not write it.
 import { generateRootKey, Keyring, type EncryptionOptions } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Pool } from "pg";
@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from "../../../test/support/pos
 import { migrate, planMigration, type RunOptions } from "../src/index.ts";
 import { column } from "./columns.ts";
 
-describe("Values of the older layout", function () {
+describe("Values of the legacy layout", function () {
   this.timeout(30_000);
   const [first, second] = [generateRootKey(), generateRootKey()].map((key) => Keyring.fromKey(key));
   const both = new Keyring([

@@ -115,7 +115,7 @@ describe("migrate", function () {
     expect((row!.photo as Buffer).readUInt32BE()).to.equal(7);
   });
 
-  it("turns the older layout into envelopes, and refuses while it is still written", async () => {
+  it("turns the legacy layout into envelopes, and refuses while it is still written", async () => {
     await seed(200);
     const legacy = { legacy: "aes-256-cbc", suite: "aes-256-cbc" } as const;
     const table = "people";

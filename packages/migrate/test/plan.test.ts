@@ -138,7 +138,7 @@ describe("planMigration", () => {
       expect(back!.columns[0]!.to).to.deep.include({ form: "plaintext", keyId: undefined });
     });
 
-    it("tells the older layout from plaintext by the declaration", async () => {
+    it("tells the legacy layout from plaintext by the declaration", async () => {
       const legacy = column({
         table: "users",
         column: "email",
@@ -147,7 +147,7 @@ describe("planMigration", () => {
       });
       const [table] = (await planMigration(pool, [legacy])).tables;
       expect(table!.columns[0]!.from).to.deep.include({ plaintext: 0, legacy: 1800 });
-      // Plaintext does not open as the older layout: what does would be garbage.
+      // Plaintext does not open as the legacy layout: what does would be garbage.
       const [refusal, warning] = table!.findings;
       expect(refusal).to.include({ severity: "refusal", kind: "key", column: "email" });
       expect(warning).to.include({ severity: "warning", kind: "unreadable", column: "email" });
@@ -479,7 +479,7 @@ describe("planMigration", () => {
       says: /1 values are no envelope.*plaintext: "accept"/,
     },
     {
-      name: "a column that still writes the older layout",
+      name: "a column that still writes the legacy layout",
       sql: random,
       columns: [
         column({
@@ -491,7 +491,7 @@ describe("planMigration", () => {
       ],
       severity: "refusal",
       kind: "insecure-write",
-      says: /still writes the older layout/,
+      says: /still writes the legacy layout/,
     },
     {
       name: "a column that may store plaintext",

@@ -281,7 +281,7 @@ describe("Values", function () {
     expect(open(packed, await storedIn("packed"))).to.deep.equal(["one", "two", null]);
   });
 
-  it("of the older layout become envelopes, in every type", async () => {
+  it("of the legacy layout become envelopes, in every type", async () => {
     const options = { legacy: "aes-256-cbc", suite: "aes-256-cbc" } as const;
     const types = {
       text: "grüße",

@@ -20,10 +20,10 @@ export interface StorageOptions {
    */
   readonly plaintext?: "reject" | "accept";
   /**
-   * Reads the older layout, whole-object AES-256-CBC under the raw root key: of the primary key, or of the key named.
+   * Reads the legacy layout, whole-object AES-256-CBC under the raw root key: of the primary key, or of the key named.
    * Such objects are not authenticated. Defaults to none.
    */
-  readonly legacy?: "aes-256-cbc" | { readonly method: "aes-256-cbc"; readonly keyId: string };
+  readonly legacy?: "aes-256-cbc" | { readonly suite: "aes-256-cbc"; readonly keyId: string };
   /**
    * What `put` does when it cannot encrypt. `"insecure-store-plaintext"` stores the object, its name and its type as
    * they are, publishes an event on `fieldseal:insecure`, and `verify` reports it. Defaults to `"throw"`.
@@ -58,7 +58,7 @@ export interface ObjectInfo {
   readonly key: string;
   /**
    * 32 hex digits, made anew by every `put` and kept by copy, move, rewrap and reencrypt. Keep it in your own row and
-   * pass it as `expectedObjectId` to notice objects that were swapped or rolled back. Empty for the older layout; what
+   * pass it as `expectedObjectId` to notice objects that were swapped or rolled back. Empty for the legacy layout; what
    * was not encrypted gets a new one from reencrypt.
    */
   readonly objectId: string;
@@ -235,7 +235,7 @@ export interface EncryptedStorage {
   setTags(key: string, tags: Readonly<Record<string, string>>): Promise<void>;
   /** Wraps the data key under the primary key; the body is not touched. */
   rewrap(key: string): Promise<RotationResult>;
-  /** Encrypts the body under a new data key; also turns the older layout and plaintext into encrypted objects. */
+  /** Encrypts the body under a new data key; also turns the legacy layout and plaintext into encrypted objects. */
   reencrypt(key: string): Promise<RotationResult>;
   /** Opens what is stored, object by object; what it finds is a result, not an error. */
   verify(options?: VerifyOptions): AsyncIterable<VerifiedObject>;

@@ -1,4 +1,4 @@
-// Objects of the older layout carry no authentication: under a wrong key one in 256 has a possible padding, opens as
+// Objects of the legacy layout carry no authentication: under a wrong key one in 256 has a possible padding, opens as
 // garbage, and would be replaced by that. Where most of those that were met do not open, the others are not believed.
 import { EncryptionError, StorageError } from "@fieldseal/crypto";
 import type { ObjectBackend } from "./backend.ts";
@@ -7,10 +7,10 @@ import type { ObjectOpener } from "./object-opener.ts";
 /** Of fewer objects nothing is concluded. */
 const ENOUGH = 8;
 const MAX_KEPT = 1000;
-/** Objects behind the first one that are looked at, of the older layout or not. */
+/** Objects behind the first one that are looked at, of the legacy layout or not. */
 const MAX_PROBED = 64;
 
-/** What one storage has met of the older layout. */
+/** What one storage has met of the legacy layout. */
 export class LegacyEvidence {
   /** By key: whoever reads one damaged object again and again proves nothing. */
   readonly #opens: Map<string, boolean> = new Map();
@@ -36,8 +36,8 @@ export class LegacyEvidence {
     if (met < ENOUGH || unreadable * 2 <= met) return;
     throw new StorageError(
       "ERR_STORAGE_WRONG_KEY",
-      `The object "${key}", in the older layout, opens, but may be garbage: ${unreadable} of ${met} such objects do not open ` +
-        'with this key. It was left as it is. Name the key that wrote them: legacy: { method: "aes-256-cbc", keyId: "…" }.',
+      `The object "${key}", in the legacy layout, opens, but may be garbage: ${unreadable} of ${met} such objects do not open ` +
+        'with this key. It was left as it is. Name the key that wrote them: legacy: { suite: "aes-256-cbc", keyId: "…" }.',
       { objectKey: key },
     );
   }

@@ -1,4 +1,4 @@
-// The older layout: IV | AES-256-CBC with PKCS#7 of the whole object, under the raw root key. Nothing of it is
+// The legacy layout: IV | AES-256-CBC with PKCS#7 of the whole object, under the raw root key. Nothing of it is
 // authenticated: whoever can write to the store can change it unseen. CBC opens from any block, so ranges work.
 import { createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { KeyError, StorageError, type Keyring } from "@fieldseal/crypto";
@@ -98,7 +98,7 @@ function legacyKey(keyring: Keyring, keyId: string): Buffer {
   const status = keyring.get(keyId)?.status;
   const material = status === "disabled" ? undefined : exportRootKey(keyring, keyId);
   if (material !== undefined) return material;
-  const message = `Objects in the older layout need the key ${keyId}, which is ${status ?? "not in the keyring"}.`;
+  const message = `Objects in the legacy layout need the key ${keyId}, which is ${status ?? "not in the keyring"}.`;
   if (status === undefined) throw new KeyError("ERR_KEY_UNKNOWN", message, { keyId });
   if (status === "disabled") throw new KeyError("ERR_KEY_DISABLED", message, { keyId });
   throw new KeyError("ERR_KEY_DESTROYED", message, { keyId });
@@ -109,7 +109,7 @@ function legacyError(
   objectKey: string,
   finding: string,
 ): StorageError {
-  return new StorageError(code, `The object "${objectKey}", in the older layout, ${finding}.`, {
+  return new StorageError(code, `The object "${objectKey}", in the legacy layout, ${finding}.`, {
     objectKey,
   });
 }

@@ -137,7 +137,7 @@ export class ObjectOpener {
       );
     }
     if (legacy === undefined)
-      throw unprotected(key, 'is in the older layout, and `legacy: "aes-256-cbc"` is not set');
+      throw unprotected(key, 'is in the legacy layout, and `legacy: "aes-256-cbc"` is not set');
     const keyring = this.#keyring();
     const keyId = typeof legacy === "string" ? keyring.primary.id : legacy.keyId;
     const reader = await this.#legacy(key, body, { keyring, keyId });

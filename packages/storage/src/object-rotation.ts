@@ -37,7 +37,7 @@ export async function rewrap(key: string, parts: RotationParts): Promise<Rotatio
   return { key, outcome: "rewrapped", from: info.keyId, to };
 }
 
-/** A new data key, and the body anew; also for the older layout and for plaintext. */
+/** A new data key, and the body anew; also for the legacy layout and for plaintext. */
 export async function reencrypt(key: string, parts: RotationParts): Promise<RotationResult> {
   const { backend, keys, opener, writer } = parts;
   const opened = await opener.open(key);

@@ -13,9 +13,9 @@ export function checkOptions(options: StorageOptions): void {
   }
   if (![undefined, "reject", "accept"].includes(plaintext))
     refuse("plaintext", '"reject" or "accept"');
-  const method = typeof legacy === "object" ? legacy.method : legacy;
-  if (![undefined, "aes-256-cbc"].includes(method)) {
-    refuse("legacy", '"aes-256-cbc" or { method: "aes-256-cbc", keyId }');
+  const suite = typeof legacy === "object" ? legacy.suite : legacy;
+  if (![undefined, "aes-256-cbc"].includes(suite)) {
+    refuse("legacy", '"aes-256-cbc" or { suite: "aes-256-cbc", keyId }');
   }
   if (![undefined, "throw", "insecure-store-plaintext"].includes(onEncryptFailure)) {
     refuse("onEncryptFailure", '"throw" or "insecure-store-plaintext"');

@@ -82,7 +82,7 @@ describe("EncryptedLocalStorage, meanwhile", function () {
     expect(String(await bytesOf(storage, "a"))).to.equal("old");
   });
 
-  it("replaces no object of the older layout by garbage under a wrong key", async () => {
+  it("replaces no object of the legacy layout by garbage under a wrong key", async () => {
     const [rootKey, added] = [generateRootKey(), generateRootKey()];
     const single = Keyring.fromKey(rootKey);
     const both = single.add(added).promote(Keyring.fromKey(added).primary.id);
@@ -99,7 +99,7 @@ describe("EncryptedLocalStorage, meanwhile", function () {
     const named = new EncryptedLocalStorage({
       path,
       keyring: both,
-      legacy: { method: "aes-256-cbc", keyId: single.primary.id },
+      legacy: { suite: "aes-256-cbc", keyId: single.primary.id },
     });
     const results = [];
     for (let i = 0; i < 20; i++) results.push((await named.rewrap(`${i}.bin`)).outcome);

@@ -65,7 +65,7 @@ export type FindingKind =
 export interface ColumnFrom {
   readonly nulls: number;
   readonly plaintext: number;
-  /** Values of the unauthenticated older layout. */
+  /** Values of the unauthenticated legacy layout. */
   readonly legacy: number;
   readonly envelopes: readonly EnvelopeCount[];
 }

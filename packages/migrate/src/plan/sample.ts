@@ -20,7 +20,7 @@ export interface Sample {
   /** Those that the run would write. */
   readonly changed: readonly SampledRow[];
   readonly poison: readonly Poison[];
-  /** A column whose values of the older layout another key wrote, as it seems. */
+  /** A column whose values of the legacy layout another key wrote, as it seems. */
   readonly suspicion: LegacyCount | undefined;
   /** What a written row's migrated columns take before and after, as stored, on average. */
   readonly bytesBefore: Bytes;

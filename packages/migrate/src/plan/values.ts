@@ -34,7 +34,7 @@ export function valueFindings(column: EncryptedColumn, site: ValueSite): Finding
       kind: "plaintext",
       ...where,
       message: `${survey.others} values are no envelope, and ${model}.${field} accepts none: they would be left as they are.`,
-      fix: 'Declare plaintext: "accept" (or legacy, for the older layout) until the migration is done.',
+      fix: 'Declare plaintext: "accept" (or legacy, for the legacy layout) until the migration is done.',
     });
   }
   if (direction === "encrypt" && suite === "aes-256-cbc") {
@@ -42,7 +42,7 @@ export function valueFindings(column: EncryptedColumn, site: ValueSite): Finding
       severity: "refusal",
       kind: "insecure-write",
       ...where,
-      message: `${model}.${field} still writes the older layout: the application would undo the migration.`,
+      message: `${model}.${field} still writes the legacy layout: the application would undo the migration.`,
       fix: 'Take suite: "aes-256-cbc" out of its options and deploy; legacy goes on reading.',
     });
   }

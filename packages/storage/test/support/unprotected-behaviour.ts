@@ -1,4 +1,4 @@
-// What is not encrypted, and the older layout: refused, read where allowed, migrated.
+// What is not encrypted, and the legacy layout: refused, read where allowed, migrated.
 import { createCipheriv, randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { generateRootKey, type InsecureEvent, type Keyring } from "@fieldseal/crypto";
@@ -80,7 +80,7 @@ export function describeUnprotected(current: () => Subject): void {
       expect((await findingsOf(storage))[0]).to.include({ state: "ok" });
     });
 
-    it("reads, verifies and migrates the older layout, whole and in ranges", async () => {
+    it("reads, verifies and migrates the legacy layout, whole and in ranges", async () => {
       const reading = harness.open({ keyring, legacy: "aes-256-cbc" });
       for (const size of [0, 1, 15, 16, 17, 100_000]) {
         const plaintext = randomBytes(size);
@@ -153,23 +153,23 @@ export function describeUnprotected(current: () => Subject): void {
       expect(await migrate()).to.deep.equal([done, done, todo, todo, todo]);
       expect(await migrate()).to.deep.equal([done, done, done, done, done]);
       expect(await states()).to.deep.equal(["ok", "ok", "ok", "ok", "ok"]);
-      // Strict by now: nothing of the older layout is left.
+      // Strict by now: nothing of the legacy layout is left.
       for (const [key, plaintext] of contents)
         expect((await bytesOf(storage, key)).equals(plaintext), key).to.equal(true);
       expect(await harness.leftovers()).to.equal(0);
     });
 
-    it("reads the older layout under a key that is named, and finds wrong keys and cut objects", async () => {
+    it("reads the legacy layout under a key that is named, and finds wrong keys and cut objects", async () => {
       const plaintext = randomBytes(5000);
       const bytes = legacyBytes(plaintext);
       await harness.writeForeign("old.bin", bytes, marked);
       const next = keyring.add(generateRootKey(), "primary");
       const keyId = keyring.primary.id;
-      const named = harness.open({ keyring: next, legacy: { method: "aes-256-cbc", keyId } });
+      const named = harness.open({ keyring: next, legacy: { suite: "aes-256-cbc", keyId } });
       expect((await bytesOf(named, "old.bin")).equals(plaintext)).to.equal(true);
       const missing = harness.open({
         keyring: next,
-        legacy: { method: "aes-256-cbc", keyId: "00000000" },
+        legacy: { suite: "aes-256-cbc", keyId: "00000000" },
       });
       expect(await thrownCode(() => missing.head("old.bin"))).to.equal("ERR_KEY_UNKNOWN");
       for (const [status, expected] of [
@@ -177,7 +177,7 @@ export function describeUnprotected(current: () => Subject): void {
         ["destroyed", "ERR_KEY_DESTROYED"],
       ] as const) {
         const without = next.setStatus(keyId, status);
-        const gone = harness.open({ keyring: without, legacy: { method: "aes-256-cbc", keyId } });
+        const gone = harness.open({ keyring: without, legacy: { suite: "aes-256-cbc", keyId } });
         expect(await thrownCode(() => gone.head("old.bin"))).to.equal(expected);
       }
       const wrong = harness.open({ keyring: next, legacy: "aes-256-cbc" });
