@@ -98,10 +98,13 @@ describe("Values of the legacy layout", function () {
     const error = await migrate(pool, [strict], { previous }).catch((reason: unknown) => reason);
     expect(error).to.include({ code: "ERR_MIGRATE_POISON", table: "t" });
     expect(await stored()).to.deep.equal(before);
-    const [report] = await migrate(pool, [strict], {
-      previous: { "t.photo": readAs(first!).cipher },
-    });
-    expect(report).to.include({ state: "done", rowsWritten: 900 });
+    const options = { previous: { "t.photo": readAs(first!).cipher } };
+    const [report] = await migrate(pool, [strict], options);
+    expect(report).to.include({ state: "done", poisonRows: 0 });
+    // A row whose new version came to stand behind the cursor, among values that only `previous` opens, is written again.
+    expect(report!.rowsWritten).to.be.within(900, 999);
+    const [again] = await migrate(pool, [strict], options);
+    expect(again).to.include({ state: "done", rowsWritten: 0 });
   });
 
   it("stop the run where those of another key begin", async () => {
