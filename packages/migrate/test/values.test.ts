@@ -135,8 +135,9 @@ describe("Values", function () {
         expect(report!.poison).to.deep.equal([{ primaryKey: { id: "1" }, column: "label", code }]);
         expect((await storedIn())[1]).to.equal(stored);
         const [finding] = await verifyColumns(pool, [label]);
+        const named = code === "ERR_KEY_UNKNOWN" ? { keyId: stranger.cipher.primaryKeyId } : {};
         expect(finding!.unreadable).to.deep.equal([
-          { primaryKey: { id: "1" }, column: "label", code },
+          { primaryKey: { id: "1" }, column: "label", code, ...named },
         ]);
       });
     }
