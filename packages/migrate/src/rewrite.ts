@@ -1,17 +1,13 @@
 // From the row that was read to the row to write: pure, without a database.
 import {
   DecryptError,
-  formatKeyId,
   isMalformedEnvelope,
-  parseEnvelope,
-  TEXT_PREFIX,
-  textCodec,
   type ColumnCipher,
-  type EnvelopeHeader,
   type Stored,
 } from "@fieldseal/crypto";
 import type { Direction } from "./contract.ts";
 import { refuseLossyJson } from "./lossy-json.ts";
+import { headerOf, isCurrent, openAll, type Reporting } from "./open-cells.ts";
 import { plainOf, refusesPlain } from "./plain-form.ts";
 import { NO_JSON, type MigratedColumn, type Table } from "./table.ts";
 
@@ -71,17 +67,8 @@ export function rewrite(
   };
 }
 
-interface Work {
+interface Work extends Reporting {
   readonly rows: Cell[][];
-  readonly fail: (row: number, error: unknown) => void;
-  readonly isDeclared: (row: number) => boolean;
-}
-
-/** What a cell turned out to be. undefined is what does not open, and was reported. */
-interface Opened {
-  readonly value: unknown;
-  /** It opened in another way than the column's declaration: it has to be sealed anew. */
-  readonly isStale: boolean;
 }
 
 function encryptColumn(migrated: MigratedColumn, work: Work): void {
@@ -91,7 +78,7 @@ function encryptColumn(migrated: MigratedColumn, work: Work): void {
   const stored = rows.map((row) => row[valueAt] as Cell);
   const opened = openAll(migrated, stored, work);
   const values = opened.map((one) => one?.value);
-  const headers = stored.map((cell) => (cell === null ? undefined : parseEnvelope(cell)?.header));
+  const headers = stored.map(headerOf);
   if (sourceAt !== undefined) readSources(migrated, { ...work, sourceAt, values });
   stored.forEach((cell, i) => {
     if (cell === null || headers[i] !== undefined || opened[i] === undefined) return;
@@ -129,7 +116,7 @@ function readSources(
   at: Work & { readonly sourceAt: number; readonly values: unknown[] },
 ): void {
   const open = (plain: Exclude<Cell, null>): unknown => {
-    const isSealed = parseEnvelope(plain) !== undefined || cipher.options.legacy !== undefined;
+    const isSealed = headerOf(plain) !== undefined || cipher.options.legacy !== undefined;
     if (isSealed) return openEither(cipher, previous, plain);
     refuseLossyJson(cipher, plain);
     return cipher.readPlaintext(plain);
@@ -188,7 +175,9 @@ function decryptColumn(migrated: MigratedColumn, work: Work): void {
       return;
     }
     const isPlainAlready =
-      source === undefined ? !isEnvelope(stored[i] as Cell) : row[sourceAt as number] !== null;
+      source === undefined
+        ? headerOf(stored[i] as Cell) === undefined
+        : row[sourceAt as number] !== null;
     // A plain column that has a value is in step: a trigger sees to it.
     if (value !== null && !isPlainAlready) {
       const plain = plainOf(column.cipher, value);
@@ -198,59 +187,6 @@ function decryptColumn(migrated: MigratedColumn, work: Work): void {
     }
     if (tokenAt !== undefined && source === undefined) row[tokenAt] = null;
   });
-}
-
-/** A whole column at once; only when something in it fails, one by one. */
-function openAll(
-  migrated: MigratedColumn,
-  stored: readonly Cell[],
-  { fail, isDeclared }: Work,
-): (Opened | undefined)[] {
-  const { cipher } = migrated.column;
-  const { previous } = migrated;
-  const whole = openWhole(cipher, stored, false) ?? (previous && openWhole(previous, stored, true));
-  if (whole) return whole;
-  return stored.map((cell, row) => {
-    if (cell === null) return { value: null, isStale: false };
-    try {
-      return { value: cipher.open(cell), isStale: false };
-    } catch (error) {
-      try {
-        if (previous !== undefined) return { value: previous.open(cell), isStale: true };
-        if (isDeclared(row)) return { value: cipher.readPlaintext(cell), isStale: true };
-      } catch {
-        // The first error is the one to tell.
-      }
-      return void fail(row, error);
-    }
-  });
-}
-
-function openWhole(
-  cipher: ColumnCipher<unknown>,
-  stored: readonly Cell[],
-  isStale: boolean,
-): Opened[] | undefined {
-  const isItsValue = valuesOfPlainText(cipher);
-  try {
-    // Plain text would be copied into bytes and back, to be what it was: half of what opening it costs.
-    const others = isItsValue ? stored.map((cell) => (isItsValue(cell) ? null : cell)) : stored;
-    const opened = cipher.openMany(others);
-    return stored.map((cell, i) => ({
-      value: isItsValue?.(cell) === true ? cell : opened[i],
-      isStale,
-    }));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Tells the cells that a column would read as they are; undefined where none can be. */
-function valuesOfPlainText(cipher: ColumnCipher<unknown>): ((cell: Cell) => boolean) | undefined {
-  const { legacy, plaintext } = cipher.options;
-  const isText = (cipher.codec as unknown) === textCodec;
-  if (!isText || legacy !== undefined || plaintext !== "accept") return undefined;
-  return (cell) => typeof cell === "string" && !cell.startsWith(TEXT_PREFIX);
 }
 
 /** Plaintext can hold what an encrypted column refuses, as base64 that is not canonical. */
@@ -271,24 +207,6 @@ function sealAll(
       }
     });
   }
-}
-
-function isEnvelope(cell: Cell): boolean {
-  return cell !== null && parseEnvelope(cell) !== undefined;
-}
-
-function isCurrent(
-  cipher: ColumnCipher<unknown>,
-  cell: Cell,
-  header: EnvelopeHeader | undefined,
-): boolean {
-  if (header === undefined || (typeof cell === "string") !== (cipher.storage === "text"))
-    return false;
-  return (
-    header.suite === cipher.suite &&
-    formatKeyId(header.keyId) === cipher.primaryKeyId &&
-    header.isPadded === (cipher.options.pad !== undefined)
-  );
 }
 
 function areEqual(a: Cell, b: Cell): boolean {

@@ -7,6 +7,7 @@ import {
   type EncryptionOptions,
   type Keyring,
 } from "@fieldseal/crypto";
+import type { MigratedColumn } from "../src/table.ts";
 
 export interface ColumnSpec {
   readonly table: string;
@@ -39,3 +40,19 @@ export function column(spec: ColumnSpec): EncryptedColumn {
 }
 
 export const ACCEPT: EncryptionOptions = { plaintext: "accept" };
+
+/** The first cell of a row, in place. */
+export function inPlace(
+  column: EncryptedColumn,
+  previous?: MigratedColumn["previous"],
+): MigratedColumn {
+  return {
+    column,
+    previous,
+    valueAt: 0,
+    tokenAt: undefined,
+    sourceAt: undefined,
+    source: undefined,
+    arrayOf: undefined,
+  };
+}

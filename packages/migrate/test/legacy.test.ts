@@ -100,9 +100,7 @@ describe("Values of the legacy layout", function () {
     expect(await stored()).to.deep.equal(before);
     const options = { previous: { "t.photo": readAs(first!).cipher } };
     const [report] = await migrate(pool, [strict], options);
-    expect(report).to.include({ state: "done", poisonRows: 0 });
-    // A row whose new version came to stand behind the cursor, among values that only `previous` opens, is written again.
-    expect(report!.rowsWritten).to.be.within(900, 999);
+    expect(report).to.include({ state: "done", rowsWritten: 900, poisonRows: 0 });
     const [again] = await migrate(pool, [strict], options);
     expect(again).to.include({ state: "done", rowsWritten: 0 });
   });

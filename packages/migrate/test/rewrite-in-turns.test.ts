@@ -2,24 +2,12 @@ import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { rewriteInTurns } from "../src/rewrite-in-turns.ts";
 import type { Cell } from "../src/rewrite.ts";
-import { ACCEPT, column } from "./columns.ts";
+import { ACCEPT, column, inPlace } from "./columns.ts";
 
 describe("Rewriting in turns", () => {
   const keyring = Keyring.fromKey(generateRootKey());
   const label = column({ table: "t", column: "label", keyring, options: ACCEPT });
-  const table = {
-    migrated: [
-      {
-        column: label,
-        valueAt: 0,
-        tokenAt: undefined,
-        sourceAt: undefined,
-        source: undefined,
-        previous: undefined,
-        arrayOf: undefined,
-      },
-    ],
-  };
+  const table = { migrated: [inPlace(label)] };
   const sealed = label.cipher.seal("sealed before") as string;
   const damaged = `${sealed.slice(0, -8)}AAAAAAA=`;
 

@@ -33,25 +33,9 @@ export type Recall = (value: unknown, last: unknown) => unknown;
  */
 export function wrapSnapshots(recallFor: (prop: Property) => Recall | undefined): void {
   const { getPropertySnapshot } = prototype;
-  prototype.getPropertySnapshot = function (
-    meta,
-    prop,
-    callables,
-    dataKey,
-    entityKey,
-    path,
-    ...rest
-  ) {
-    const code = getPropertySnapshot.call(
-      this,
-      meta,
-      prop,
-      callables,
-      dataKey,
-      entityKey,
-      path,
-      ...rest,
-    );
+  prototype.getPropertySnapshot = function (...parameters) {
+    const code = getPropertySnapshot.apply(this, parameters);
+    const [, prop, callables, , , path] = parameters;
     const recall = path.length === 1 ? recallFor(prop) : undefined;
     const call = /(convertToDatabaseValue_\w+)\((entity.+)\);\n/.exec(code);
     const [statement = "", name = "", value = ""] = call ?? [];

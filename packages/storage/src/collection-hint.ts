@@ -28,7 +28,7 @@ export function hintCollector(lengthBytes: number): void {
     share = youngBytes() / PILE_BYTES;
   }
   for (let slots = Math.ceil((lengthBytes * share) / SLOT_BYTES); slots > 0; slots -= MAX_SLOTS) {
-    // oxlint-disable-next-line unicorn/no-new-array -- to fill it would take time for nothing
+    // oxlint-disable-next-line unicorn/no-new-array -- holes are what is wanted: filling them would cost the time that the hint saves
     latest.hint = new Array(Math.min(MAX_SLOTS, slots));
   }
 }

@@ -17,7 +17,7 @@ const STREAM_BYTES: number = 1024 * 1024;
 /** Opens without following a link at the last part of the path, and without waiting for the writer of a named pipe. */
 export async function openFile(path: string, flags: number, key: string): Promise<FileHandle> {
   try {
-    // oxlint-disable-next-line no-bitwise -- flags of open(2)
+    // oxlint-disable-next-line no-bitwise -- POSIX open(2) takes its flags combined by OR
     return await open(path, flags | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     throw openError(error, key);

@@ -1,15 +1,11 @@
 // What S3 copies by itself: bodies that nobody fetches, with what is beside them.
 import { CopyObjectCommand } from "@aws-sdk/client-s3";
 import { Keyring } from "@fieldseal/crypto";
-import type { EncryptedS3Storage } from "@fieldseal/storage";
 import { expect } from "chai";
-import type { TestBucket } from "../../../test/support/radosgw.ts";
 import { BackendStorage } from "../src/backend-storage.ts";
 import { S3Backend } from "../src/s3-backend.ts";
 import { S3Bucket } from "../src/s3-bucket.ts";
 import { thrownCode } from "./support/bodies.ts";
-import type { S3Harness } from "./support/s3-harness.ts";
-import type { S3Spy } from "./support/s3-spy.ts";
 import { beforeNth, LARGE, MIB, refuse, useS3Subject } from "./support/s3-subject.ts";
 import { bytesOf } from "./support/storage-subject.ts";
 
@@ -19,20 +15,10 @@ const KEPT = "kept/a b+ü.mp4";
 describe("rewrap and copy within S3", function () {
   this.timeout(60_000);
   const current = useS3Subject();
-  let bucket: TestBucket;
-  let harness: S3Harness;
-  let storage: EncryptedS3Storage;
-  let spy: S3Spy;
-  let spied: EncryptedS3Storage;
-  let oldKey: string;
-  let newKey: string;
-  let next: Keyring;
-  beforeEach(() => {
-    ({ bucket, harness, storage, spy, spied, oldKey, newKey, next } = current());
-  });
 
   /** Copies in parts of 5 MiB what is larger than that. */
-  const inParts = (keys = next): BackendStorage => {
+  const inParts = (keys = current().next): BackendStorage => {
+    const { bucket, spy, harness } = current();
     const { prefix } = harness;
     const s3 = new S3Bucket({ bucket: bucket.bucket, prefix, client: spy.client });
     const limits = { wholeBytes: 5 * MIB, partBytes: 5 * MIB };
@@ -47,6 +33,7 @@ describe("rewrap and copy within S3", function () {
   };
 
   it("keep headers, foreign metadata, tags and every byte of the body; no body is fetched", async () => {
+    const { bucket, harness, storage, spy, spied, oldKey, newKey } = current();
     await storage.put(KEPT, LARGE, { tags: { team: "blue" } });
     const { Metadata } = await harness.head(KEPT);
     const source = encodeURIComponent(`${bucket.bucket}/${harness.prefix}${KEPT}`);
@@ -84,6 +71,7 @@ describe("rewrap and copy within S3", function () {
   });
 
   it("in parts, too, refuse what changed meanwhile, and leave no parts when one fails", async () => {
+    const { storage, spy } = current();
     await storage.put("k", LARGE);
     const rotating = inParts();
     beforeNth(spy, "UploadPartCopy", 2, refuse);

@@ -1,29 +1,16 @@
 // Metadata, tags and listings of a bucket, and clients of the user's own.
 import { GetObjectCommand, PutObjectCommand, PutObjectTaggingCommand } from "@aws-sdk/client-s3";
-import type { Keyring } from "@fieldseal/crypto";
-import type { EncryptedS3Storage } from "@fieldseal/storage";
 import { expect } from "chai";
-import type { TestBucket } from "../../../test/support/radosgw.ts";
 import { inChunks } from "./support/bodies.ts";
-import type { S3Harness } from "./support/s3-harness.ts";
-import type { S3Spy } from "./support/s3-spy.ts";
 import { LARGE, useS3Subject } from "./support/s3-subject.ts";
 import { bytesOf } from "./support/storage-subject.ts";
 
 describe("what is beside the body in S3", function () {
   this.timeout(60_000);
   const current = useS3Subject();
-  let bucket: TestBucket;
-  let harness: S3Harness;
-  let storage: EncryptedS3Storage;
-  let spy: S3Spy;
-  let spied: EncryptedS3Storage;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ bucket, harness, storage, spy, spied, keyring } = current());
-  });
 
   it("fits into the metadata that S3 keeps, or is refused before anything is sent", async () => {
+    const { harness, spy, spied } = current();
     let longest = 0;
     for (let length = 900; length < 1600; length += 16) {
       spy.commands.length = 0;
@@ -44,6 +31,7 @@ describe("what is beside the body in S3", function () {
   });
 
   it("lists all pages, in order, without what no key leads to", async () => {
+    const { bucket, storage, spy, spied, harness } = current();
     const keys = ["a", "b/1", "b/2", "b/3", "c", "d"];
     for (const key of keys) await storage.put(key, Buffer.from(key));
     for (const key of ["b/", ".hidden", "x//y"]) {
@@ -57,6 +45,7 @@ describe("what is beside the body in S3", function () {
   });
 
   it("keeps the tags of older objects that are migrated, but for those that tell", async () => {
+    const { bucket, harness, storage, keyring } = current();
     await harness.writeForeign("clips/7.mp4", Buffer.from("video"), {
       encrypted: "false",
       "encryption-method": "none",
@@ -77,6 +66,7 @@ describe("what is beside the body in S3", function () {
   });
 
   it("works with a client of one's own and its default settings, which stays open", async () => {
+    const { harness, spy, spied } = current();
     for (const content of [Buffer.from("small"), LARGE]) {
       const info = await spied.put("k", inChunks(content, 100_000));
       expect(info.size).to.equal(content.length);

@@ -1,13 +1,8 @@
 // Objects that are sent in parts: whole or not at all, and telling nothing.
 import { CreateMultipartUploadCommand, UploadPartCommand } from "@aws-sdk/client-s3";
-import type { Keyring } from "@fieldseal/crypto";
-import type { EncryptedS3Storage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { findIn } from "../../../test/support/leak-search.ts";
-import type { TestBucket } from "../../../test/support/radosgw.ts";
 import { inChunks, thrownBy, thrownCode } from "./support/bodies.ts";
-import type { S3Harness } from "./support/s3-harness.ts";
-import type { S3Spy } from "./support/s3-spy.ts";
 import { beforeNth, LARGE, MIB, refuse, useS3Subject } from "./support/s3-subject.ts";
 import { bytesOf } from "./support/storage-subject.ts";
 
@@ -16,18 +11,9 @@ const ODD_KEY = "videos/2026/100% a b+ü/🎥 %2e.mp4";
 describe("objects of many parts in S3", function () {
   this.timeout(60_000);
   const current = useS3Subject();
-  let bucket: TestBucket;
-  let harness: S3Harness;
-  let storage: EncryptedS3Storage;
-  let spy: S3Spy;
-  let spied: EncryptedS3Storage;
-  let keyring: Keyring;
-  let next: Keyring;
-  beforeEach(() => {
-    ({ bucket, harness, storage, spy, spied, keyring, next } = current());
-  });
 
   it("come back whole and in ranges, of known and of unknown length, under odd keys", async () => {
+    const { harness, spy, spied, next } = current();
     for (const source of [LARGE, inChunks(LARGE, 777_777)]) {
       spy.commands.length = 0;
       const info = await spied.put(ODD_KEY, source, { tags: { team: "blue +1" } });
@@ -47,6 +33,7 @@ describe("objects of many parts in S3", function () {
   });
 
   it("leave neither object nor parts when the source fails, the put is aborted, or a part is refused", async () => {
+    const { storage, spy, spied } = current();
     const sourceOf = (end: () => Promise<never>) =>
       async function* (): AsyncGenerator<Buffer> {
         yield LARGE;
@@ -77,6 +64,7 @@ describe("objects of many parts in S3", function () {
   });
 
   it("tell nothing of content, name or type in any request, small or in parts", async () => {
+    const { harness, spy, spied, keyring } = current();
     const sent: Buffer[] = [];
     spy.before = (command, input) => {
       const { Body, ...described } = input as { Body?: Uint8Array };
@@ -104,6 +92,7 @@ describe("objects of many parts in S3", function () {
   });
 
   it("do not replace anything with ifAbsent, also what came while the parts were sent", async () => {
+    const { storage, spy, spied } = current();
     await storage.put("k", Buffer.from("there"));
     expect(await thrownCode(() => spied.put("k", LARGE, { ifAbsent: true }))).to.equal(
       "ERR_STORAGE_EXISTS",
@@ -127,6 +116,7 @@ describe("objects of many parts in S3", function () {
   });
 
   it("that cannot be removed do not hide why the put failed", async () => {
+    const { storage, spy, spied } = current();
     spy.before = (command) =>
       command === "AbortMultipartUpload" || command === "CompleteMultipartUpload"
         ? refuse()
@@ -144,6 +134,7 @@ describe("objects of many parts in S3", function () {
   });
 
   it("of a put that died are removed by gc, when they are old and below the prefix", async () => {
+    const { bucket, harness, storage, keyring } = current();
     const begin = async (key: string): Promise<void> => {
       const { UploadId } = await bucket.client.send(
         new CreateMultipartUploadCommand(harness.at(key)),

@@ -1,27 +1,16 @@
 // Requests that meet others, or whose answers get lost.
 import { Keyring } from "@fieldseal/crypto";
-import type { EncryptedS3Storage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { thrownCode } from "./support/bodies.ts";
-import type { S3Harness } from "./support/s3-harness.ts";
-import type { S3Spy } from "./support/s3-spy.ts";
 import { beforeNth, LARGE, refuse, useS3Subject } from "./support/s3-subject.ts";
 import { bytesOf } from "./support/storage-subject.ts";
 
 describe("requests to S3 that meet or get lost", function () {
   this.timeout(60_000);
   const current = useS3Subject();
-  let harness: S3Harness;
-  let storage: EncryptedS3Storage;
-  let spy: S3Spy;
-  let spied: EncryptedS3Storage;
-  let newKey: string;
-  let next: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, spy, spied, newKey, next } = current());
-  });
 
   it("a put whose answer was lost is not mistaken for another's", async () => {
+    const { spy, spied } = current();
     const lost = Object.assign(new Error("lost"), { name: "TimeoutError" });
     let answers = 0;
     spy.afterAttempt = (command) => {
@@ -37,6 +26,7 @@ describe("requests to S3 that meet or get lost", function () {
   });
 
   it("rewrap gives no old envelope to a body that was put meanwhile", async () => {
+    const { storage, spy, spied, next } = current();
     await storage.put("k", Buffer.from("old"));
     let newer: string | undefined;
     beforeNth(spy, "CopyObject", 1, async () => {
@@ -49,6 +39,7 @@ describe("requests to S3 that meet or get lost", function () {
   });
 
   it("reencrypt does not replace what was put meanwhile, small or in parts", async () => {
+    const { storage, spy, spied } = current();
     for (const [command, content] of [
       ["PutObject", Buffer.from("old")],
       ["UploadPart", LARGE],
@@ -61,6 +52,7 @@ describe("requests to S3 that meet or get lost", function () {
   });
 
   it("move does not delete what was put at its source meanwhile", async () => {
+    const { storage, spy, spied } = current();
     await storage.put("from", Buffer.from("old"));
     beforeNth(spy, "CopyObject", 1, () => {
       beforeNth(spy, "PutObjectTagging", 1, () => storage.put("from", Buffer.from("new")));
@@ -71,6 +63,7 @@ describe("requests to S3 that meet or get lost", function () {
   });
 
   it("a rotation that broke off is finished by running it again", async () => {
+    const { harness, storage, spy, spied, newKey } = current();
     const keys = ["1", "2", "3", "4", "5"];
     for (const key of keys) await storage.put(key, Buffer.from(key), { tags: { n: key } });
     beforeNth(spy, "CopyObject", 3, refuse);

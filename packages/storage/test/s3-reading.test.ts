@@ -1,31 +1,19 @@
 // How much is fetched, over which connections, and what becomes of them.
 import { Agent } from "node:http";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
-import type { Keyring } from "@fieldseal/crypto";
-import type { EncryptedS3Storage } from "@fieldseal/storage";
 import { expect } from "chai";
-import type { TestBucket } from "../../../test/support/radosgw.ts";
 import { thrownCode } from "./support/bodies.ts";
 import { cuttingProxy } from "./support/cutting-proxy.ts";
-import type { S3Harness } from "./support/s3-harness.ts";
-import { spyOn, type S3Spy } from "./support/s3-spy.ts";
+import { spyOn } from "./support/s3-spy.ts";
 import { LARGE, MIB, useS3Subject } from "./support/s3-subject.ts";
 import { bytesOf } from "./support/storage-subject.ts";
 
 describe("reading from S3", function () {
   this.timeout(60_000);
   const current = useS3Subject();
-  let bucket: TestBucket;
-  let harness: S3Harness;
-  let storage: EncryptedS3Storage;
-  let spy: S3Spy;
-  let spied: EncryptedS3Storage;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ bucket, harness, storage, spy, spied, keyring } = current());
-  });
 
   it("fetches the segments that are needed, and no others", async () => {
+    const { storage, spy, spied } = current();
     await storage.put("k", LARGE);
     spy.bytesGot = 0;
     const object = await spied.open("k");
@@ -46,6 +34,7 @@ describe("reading from S3", function () {
   });
 
   it("small objects takes one request", async () => {
+    const { storage, spy, spied } = current();
     await storage.put("k", Buffer.alloc(60_000, 7));
     spy.commands.length = 0;
     expect((await bytesOf(spied, "k")).length).to.equal(60_000);
@@ -53,6 +42,7 @@ describe("reading from S3", function () {
   });
 
   it("frees the connection when the consumer stops early, or the object is closed", async () => {
+    const { bucket, harness, storage, keyring } = current();
     const agent = new Agent({ keepAlive: true });
     const client = spyOn(bucket, { requestHandler: { httpAgent: agent } }).client;
     const reading = harness.open({ keyring, client });
@@ -80,6 +70,7 @@ describe("reading from S3", function () {
   });
 
   it("goes on where a connection broke, and gives up when that does not help", async () => {
+    const { bucket, harness, storage, keyring } = current();
     await storage.put("k", LARGE);
     const proxy = await cuttingProxy(bucket.endpoint, { afterBytes: 5 * MIB });
     try {
@@ -95,6 +86,7 @@ describe("reading from S3", function () {
   });
 
   it("notices that an older version was restored, by the object id", async () => {
+    const { bucket, harness, storage } = current();
     await storage.put("k", Buffer.from("old"));
     const { Metadata } = await harness.head("k");
     const body = await harness.readBody("k");

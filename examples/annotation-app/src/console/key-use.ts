@@ -7,7 +7,7 @@ import { countValuesByKey } from "../database/values-by-key.ts";
 
 export interface KeyUse {
   readonly keys: KeyInfo[];
-  /** Files that could not be opened just now: any key may be theirs. */
+  /** Files whose key could not be read: any key may be theirs. */
   readonly unknownFiles: number;
 }
 

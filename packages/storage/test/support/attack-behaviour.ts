@@ -1,26 +1,18 @@
 // Whoever can write to the store: what readers and verify find of it.
 import { randomBytes } from "node:crypto";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { inChunks, thrownBy, thrownCode } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import { bytesOf, findingsOf, type Subject } from "./storage-subject.ts";
 
 const SEGMENT = 65_504;
 
 export function describeAttacks(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, keyring } = current());
-  });
-
   describe("attacks on the store", () => {
     const plaintext = randomBytes(2 * SEGMENT + 1000);
 
     it("bodies or envelopes swapped between objects do not open", async () => {
+      const { harness, storage } = current();
       await storage.put("a", plaintext);
       await storage.put("b", randomBytes(plaintext.length));
       const [a, b] = [await harness.readBody("a"), await harness.readBody("b")];
@@ -33,10 +25,11 @@ export function describeAttacks(current: () => Subject): void {
     });
 
     for (const [how, put] of [
-      ["of known length", () => storage.put("k", plaintext)],
-      ["of unknown length", () => storage.put("k", inChunks(plaintext, 7000))],
+      ["of known length", () => current().storage.put("k", plaintext)],
+      ["of unknown length", () => current().storage.put("k", inChunks(plaintext, 7000))],
     ] as const) {
       it(`objects ${how} that were cut or extended are found when opened`, async () => {
+        const { harness, storage } = current();
         await put();
         const body = await harness.readBody("k");
         const cuts = [body.length - 1, 74 + 65_536, 74 + 2 * 65_536, 74, 30, 0];
@@ -59,6 +52,7 @@ export function describeAttacks(current: () => Subject): void {
     }
 
     it("a changed segment is an error in the stream, after the intact ones; others still read", async () => {
+      const { harness, storage } = current();
       await storage.put("k", plaintext);
       const body = await harness.readBody("k");
       body[74 + 65_536 + 700]! ^= 1;
@@ -77,6 +71,7 @@ export function describeAttacks(current: () => Subject): void {
     });
 
     it("an object in plaintext with an envelope that says so is refused", async () => {
+      const { harness, storage } = current();
       const insecure = harness.open({
         keyring: () => {
           throw new Error("the key service is down");
@@ -95,6 +90,7 @@ export function describeAttacks(current: () => Subject): void {
 
   describe("verify", () => {
     it("finds each kind of damage, old keys, and what is intact", async () => {
+      const { harness, storage, keyring } = current();
       const bytes = randomBytes(2 * SEGMENT);
       for (const key of ["cut", "fine", "old", "swapped", "tampered"])
         await storage.put(key, bytes);

@@ -1,21 +1,14 @@
 // What whoever can read the store learns: no content, name, type or metadata.
 import { randomBytes } from "node:crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { encodingsOf, findIn } from "../../../../test/support/leak-search.ts";
 import { inChunks } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import type { Subject } from "./storage-subject.ts";
 
 export function describeLeaks(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  beforeEach(() => {
-    ({ harness, storage } = current());
-  });
-
   describe("what the store is told", () => {
     it("leaves no plaintext, file name, type or metadata in the store, also before a put has ended", async () => {
+      const { harness, storage } = current();
       const content = "MarkerOfContent-7f3a9c";
       const markers = [
         content,
@@ -53,6 +46,7 @@ export function describeLeaks(current: () => Subject): void {
     });
 
     it("has a search for leaks that finds each encoding, in content, description and tags", async () => {
+      const { harness, storage } = current();
       const marker = "MarkerOfControl-7f3a9c";
       // Not random: beside a byte of zero, UTF-16 of one byte order is also that of the other.
       const around = Buffer.alloc(99, 0xa5);

@@ -1,22 +1,14 @@
 // Keys of objects, and what is done with whole objects: listing, copy, move, delete, tags.
 import { randomBytes } from "node:crypto";
-import { generateRootKey, type Keyring } from "@fieldseal/crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
+import { generateRootKey } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { thrownCode } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import { bytesOf, type Subject } from "./storage-subject.ts";
 
 export function describeObjects(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, keyring } = current());
-  });
-
   describe("keys of objects", () => {
     it("that are not allowed are refused everywhere", async () => {
+      const { storage } = current();
       const bad = [
         "",
         "/etc/passwd",
@@ -50,6 +42,7 @@ export function describeObjects(current: () => Subject): void {
     });
 
     it("that have no object: an error, or false from delete", async () => {
+      const { storage } = current();
       for (const action of [
         () => storage.get("none"),
         () => storage.open("none/deeper"),
@@ -67,6 +60,7 @@ export function describeObjects(current: () => Subject): void {
     });
 
     it("are listed in the order of their bytes, from a prefix and after a key", async () => {
+      const { storage } = current();
       const keys = ["a", "a!/x", "a/b", "a/b/c", "a/b0", "a/ü", "a0", "b/1", "b/2"];
       // A file system cannot have "a" and "a/b" at once.
       const possible = keys.filter((key) => !keys.some((other) => other.startsWith(`${key}/`)));
@@ -97,6 +91,7 @@ export function describeObjects(current: () => Subject): void {
 
   describe("copy, move, delete and tags", () => {
     it("a copy has the same content, id, etag, description and tags", async () => {
+      const { storage } = current();
       const put = await storage.put("from", randomBytes(100_000), {
         fileName: "f.bin",
         tags: { team: "blue" },
@@ -112,6 +107,7 @@ export function describeObjects(current: () => Subject): void {
     });
 
     it("a moved object is at the new key only", async () => {
+      const { storage } = current();
       await storage.put("from", Buffer.from("x"), { tags: { team: "blue" } });
       await storage.move("from", "to");
       expect(await thrownCode(() => storage.head("from"))).to.equal("ERR_STORAGE_NOT_FOUND");
@@ -120,6 +116,7 @@ export function describeObjects(current: () => Subject): void {
     });
 
     it("with ifAbsent neither replaces what is there", async () => {
+      const { harness, storage } = current();
       await storage.put("from", Buffer.from("x"));
       await storage.put("to", Buffer.from("y"));
       for (const action of ["copy", "move"] as const) {
@@ -134,6 +131,7 @@ export function describeObjects(current: () => Subject): void {
     });
 
     it("a deleted object is gone", async () => {
+      const { storage } = current();
       await storage.put("d", Buffer.from("x"));
       expect(await storage.delete("d")).to.equal(true);
       expect(await storage.delete("d")).to.equal(false);
@@ -141,6 +139,7 @@ export function describeObjects(current: () => Subject): void {
     });
 
     it("tags can be replaced, and survive rewrap and reencrypt", async () => {
+      const { harness, storage, keyring } = current();
       await storage.put("t", randomBytes(10), {
         tags: { a: "1", b: "2" },
         metadata: { m: "hidden" },

@@ -1,25 +1,16 @@
 // What put keeps and gives back, whatever it is given; and what is left of a put that fails.
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import type { Keyring } from "@fieldseal/crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { inChunks, thrownBy, thrownCode } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import { bytesOf, type Subject } from "./storage-subject.ts";
 
 const SEGMENT = 65_504;
 
 export function describePut(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, keyring } = current());
-  });
-
   describe("put and get", () => {
     it("gives back what was put, from every kind of source", async () => {
+      const { storage } = current();
       const bytes = randomBytes(200_000);
       const sources = {
         buffer: bytes,
@@ -37,6 +28,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("keeps objects of every length around the ends of segments", async () => {
+      const { storage } = current();
       for (const size of [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT, 2 * SEGMENT + 1]) {
         const bytes = randomBytes(size);
         const key = `sizes/${size}`;
@@ -47,6 +39,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("keeps type, name and metadata, and gives the same from put, head and get", async () => {
+      const { storage, keyring } = current();
       const options = {
         contentType: "video/mp4; codecs=avc1",
         fileName: "Überwachung – Tor 3.mp4",
@@ -72,6 +65,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("takes keys with spaces, plus, percent, umlauts and emoji", async () => {
+      const { storage } = current();
       const keys = ["videos/2026/a b+ü.mp4", "100%/%2e%2e", "катя/🎥", "a=b&c?d#e", "x.y.z"];
       for (const key of keys) {
         await storage.put(key, Buffer.from(key));
@@ -83,6 +77,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("replaces an object whole, and the new one has another id and etag", async () => {
+      const { storage } = current();
       const first = await storage.put("k", Buffer.from("first"), { fileName: "first.txt" });
       const second = await storage.put("k", Buffer.from("second"));
       expect(second.objectId).not.to.equal(first.objectId);
@@ -93,6 +88,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("reports progress in bytes of the source", async () => {
+      const { storage } = current();
       const progress: number[] = [];
       await storage.put("p", inChunks(Buffer.alloc(1000), 400), {
         onProgress: ({ bytes }) => progress.push(bytes),
@@ -101,6 +97,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("keeps no chunk that it has taken, with an abort signal or without", async () => {
+      const { storage } = current();
       for (const signal of [undefined, new AbortController().signal]) {
         const chunks: WeakRef<Buffer>[] = [];
         let alive = 0;
@@ -122,6 +119,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("with ifAbsent lets one of eight racing puts win, and never replaces", async () => {
+      const { harness, storage } = current();
       const results = await Promise.allSettled(
         Array.from({ length: 8 }, (_, i) =>
           storage.put("race", Buffer.from(`writer ${i}`), { ifAbsent: true }),
@@ -138,6 +136,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("leaves one whole object of many concurrent puts, and readers see whole ones throughout", async () => {
+      const { harness, storage } = current();
       const contents = Array.from({ length: 6 }, (_, i) => Buffer.alloc(150_000, i + 1));
       await storage.put("busy", contents[0]!);
       const state = { isWriting: true };
@@ -161,13 +160,15 @@ export function describePut(current: () => Subject): void {
 
   describe("a put that fails", () => {
     const afterFailure = async (): Promise<void> => {
+      const { storage, harness } = current();
       expect((await bytesOf(storage, "k")).toString()).to.equal("old");
       expect(await thrownCode(() => storage.head("new"))).to.equal("ERR_STORAGE_NOT_FOUND");
       expect(await harness.leftovers()).to.equal(0);
     };
-    beforeEach(() => storage.put("k", Buffer.from("old")));
+    beforeEach(() => current().storage.put("k", Buffer.from("old")));
 
     it("in its source leaves the old object, and nothing else", async () => {
+      const { storage } = current();
       async function* failing(): AsyncGenerator<Buffer> {
         yield Buffer.alloc(3_000_000);
         throw new Error("the camera went away");
@@ -180,6 +181,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("by an abort signal too, also when the source never gives another chunk", async () => {
+      const { storage } = current();
       async function* stuck(): AsyncGenerator<Buffer> {
         yield Buffer.alloc(2_000_000);
         await new Promise(() => {});
@@ -199,6 +201,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("because the source is shorter or longer than announced, or no bytes", async () => {
+      const { storage } = current();
       for (const size of [9, 11, -1, 1.5]) {
         const put = (): unknown => storage.put("new", inChunks(Buffer.alloc(10), 3), { size });
         expect(await thrownCode(put), String(size)).to.equal("ERR_STORAGE_SOURCE");
@@ -215,6 +218,7 @@ export function describePut(current: () => Subject): void {
     });
 
     it("because of what describes it: refused before the source is read", async () => {
+      const { storage } = current();
       let isRead = false;
       async function* source(): AsyncGenerator<Buffer> {
         isRead = true;

@@ -1,29 +1,19 @@
 // Ranges, random access, and what a reader may rely on.
 import { createCipheriv, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Keyring } from "@fieldseal/crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { collect, inChunks, thrownBy, thrownCode } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import type { Subject } from "./storage-subject.ts";
 
 const SEGMENT = 65_504;
 
 export function describeReading(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  let rootKey: string;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, rootKey, keyring } = current());
-  });
-
   describe("reading parts", () => {
     const plaintext = randomBytes(3 * SEGMENT + 500);
-    beforeEach(() => storage.put("r", plaintext));
+    beforeEach(() => current().storage.put("r", plaintext));
 
     it("gives any range of bytes, in get and in open", async () => {
+      const { storage } = current();
       const last = plaintext.length - 1;
       const ranges: [number, number][] = [
         [0, 0],
@@ -55,6 +45,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("does not mix what is read at once, also when one of the reads fails", async () => {
+      const { harness, storage } = current();
       await storage.put("broken", plaintext);
       const body = await harness.readBody("broken");
       body[74 + 65_536 + 700]! ^= 1;
@@ -73,6 +64,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("refuses ranges behind the end and ranges that are none", async () => {
+      const { storage } = current();
       for (const range of [
         { start: plaintext.length },
         { start: 5, end: 4 },
@@ -95,6 +87,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("stays with one version while the object is replaced, or says that it changed", async () => {
+      const { storage } = current();
       const object = await storage.open("r");
       await storage.put("r", randomBytes(plaintext.length));
       try {
@@ -107,6 +100,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("gives pieces that a slow consumer may keep: none is written to again", async () => {
+      const { harness, storage, rootKey, keyring } = current();
       const accepting = harness.open({ keyring, plaintext: "accept", legacy: "aes-256-cbc" });
       const large = randomBytes(5_000_000);
       await storage.put("slow/encrypted", large);
@@ -135,6 +129,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("holds a bounded part of an object that a slow consumer reads", async () => {
+      const { storage } = current();
       await storage.put("slow", inChunks(Buffer.alloc(12_000_000), 1_000_000));
       const { stream } = await storage.get("slow");
       await once(stream, "readable");
@@ -150,6 +145,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("stops early when the consumer does", async () => {
+      const { storage } = current();
       const { stream } = await storage.get("r");
       for await (const chunk of stream) {
         expect((chunk as Buffer).length).to.be.greaterThan(0);
@@ -159,6 +155,7 @@ export function describeReading(current: () => Subject): void {
     });
 
     it("checks etag and object id where asked to", async () => {
+      const { storage } = current();
       const { etag, objectId } = await storage.head("r");
       (await storage.get("r", { ifMatch: etag, expectedObjectId: objectId })).stream.destroy();
       expect(await thrownCode(() => storage.get("r", { ifMatch: '"x"' }))).to.equal(

@@ -1,23 +1,14 @@
 // Keys of the keyring: rotation, retired and destroyed keys, tenants.
 import { randomBytes } from "node:crypto";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { inChunks, thrownBy, thrownCode } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import { bytesOf, type Subject } from "./storage-subject.ts";
 
 export function describeRotation(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  let rootKey: string;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, rootKey, keyring } = current());
-  });
-
   describe("keys of the keyring", () => {
     it("rotate: rewrap leaves the body byte for byte, and the old key opens nothing any more", async () => {
+      const { harness, storage, rootKey, keyring } = current();
       const bytes = randomBytes(150_000);
       const before = await storage.put("k", bytes, { fileName: "f", tags: { x: "y" } });
       const body = await harness.readBody("k");
@@ -45,6 +36,7 @@ export function describeRotation(current: () => Subject): void {
     });
 
     it("rotate: reencrypt changes every byte of the body, and keeps content and id", async () => {
+      const { harness, storage } = current();
       const bytes = randomBytes(150_000);
       const before = await storage.put("k", inChunks(bytes, 9999), { fileName: "f" });
       const body = await harness.readBody("k");
@@ -58,6 +50,7 @@ export function describeRotation(current: () => Subject): void {
     });
 
     it("that are previous ones still read, and are not written with", async () => {
+      const { harness, storage, keyring } = current();
       await storage.put("old", Buffer.from("x"));
       const next = harness.open({ keyring: keyring.add(generateRootKey(), "primary") });
       expect((await bytesOf(next, "old")).toString()).to.equal("x");
@@ -65,6 +58,7 @@ export function describeRotation(current: () => Subject): void {
     });
 
     it("that are destroyed or unknown: an error that names the key, and nothing opens", async () => {
+      const { harness, storage, keyring } = current();
       await storage.put("k", Buffer.from("x"));
       const { id } = keyring.primary;
       const shredded = keyring.add(generateRootKey(), "primary").setStatus(id, "destroyed");
@@ -78,6 +72,7 @@ export function describeRotation(current: () => Subject): void {
     });
 
     it("of one tenant's context do not open another's objects", async () => {
+      const { harness, storage, keyring } = current();
       await harness.open({ keyring, context: "tenant-a" }).put("k", Buffer.from("x"));
       const other = harness.open({ keyring, context: "tenant-b" });
       expect(await thrownCode(() => other.get("k"))).to.equal("ERR_STORAGE_WRONG_KEY");

@@ -2,22 +2,12 @@
 import { createCipheriv, randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { generateRootKey, type InsecureEvent, type Keyring } from "@fieldseal/crypto";
-import type { EncryptedStorage } from "@fieldseal/storage";
 import { expect } from "chai";
 import { findIn } from "../../../../test/support/leak-search.ts";
 import { thrownBy, thrownCode } from "./bodies.ts";
-import type { StorageHarness } from "./storage-harness.ts";
 import { bytesOf, findingsOf, type Subject } from "./storage-subject.ts";
 
 export function describeUnprotected(current: () => Subject): void {
-  let harness: StorageHarness;
-  let storage: EncryptedStorage;
-  let rootKey: string;
-  let keyring: Keyring;
-  beforeEach(() => {
-    ({ harness, storage, rootKey, keyring } = current());
-  });
-
   describe("what is not encrypted", () => {
     const events: InsecureEvent[] = [];
     const onEvent = (event: unknown): void => void events.push(event as InsecureEvent);
@@ -27,7 +17,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
     afterEach(() => channel("fieldseal:insecure").unsubscribe(onEvent));
 
-    const legacyBytes = (plaintext: Buffer, key = rootKey): Buffer => {
+    const legacyBytes = (plaintext: Buffer, key = current().rootKey): Buffer => {
       const iv = randomBytes(16);
       const cipher = createCipheriv("aes-256-cbc", Buffer.from(key, "hex"), iv);
       return Buffer.concat([iv, cipher.update(plaintext), cipher.final()]);
@@ -35,6 +25,7 @@ export function describeUnprotected(current: () => Subject): void {
     const marked = { encrypted: "true", "encryption-method": "AES-256-CBC", camera: "north" };
 
     it("has no etag that get believes: whoever writes to the store can choose it", async () => {
+      const { harness, keyring } = current();
       await harness.writeForeign("plain.jpg", Buffer.from("picture"), { encrypted: "false" });
       await harness.writeForeign("old.bin", legacyBytes(Buffer.from("old")), marked);
       const accepting = harness.open({ keyring, plaintext: "accept", legacy: "aes-256-cbc" });
@@ -48,6 +39,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
 
     it("is stored only where onEncryptFailure says so, with an event, and verify counts it", async () => {
+      const { harness, storage, keyring } = current();
       const broken = (): Keyring => {
         throw new Error("the key service is down");
       };
@@ -81,6 +73,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
 
     it("reads, verifies and migrates the legacy layout, whole and in ranges", async () => {
+      const { harness, storage, keyring } = current();
       const reading = harness.open({ keyring, legacy: "aes-256-cbc" });
       for (const size of [0, 1, 15, 16, 17, 100_000]) {
         const plaintext = randomBytes(size);
@@ -126,6 +119,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
 
     it("is migrated from where a migration broke off, to the end", async () => {
+      const { harness, storage, keyring } = current();
       const contents = new Map(
         [1, 2, 3, 4, 5].map((n) => [`clips/${n}.mp4`, randomBytes(n * 999)]),
       );
@@ -160,6 +154,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
 
     it("reads the legacy layout under a key that is named, and finds wrong keys and cut objects", async () => {
+      const { harness, keyring } = current();
       const plaintext = randomBytes(5000);
       const bytes = legacyBytes(plaintext);
       await harness.writeForeign("old.bin", bytes, marked);
@@ -192,6 +187,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
 
     it("reads and migrates what is marked as plaintext, and refuses what nothing is known of", async () => {
+      const { harness, storage, keyring } = current();
       await harness.writeForeign("plain.jpg", Buffer.from("picture"), { encrypted: "false" });
       await harness.writeForeign("unknown.jpg", Buffer.from("picture"), { origin: "somewhere" });
       expect(await thrownCode(() => storage.get("plain.jpg"))).to.equal("ERR_STORAGE_UNPROTECTED");
@@ -204,6 +200,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
 
     it("cannot be had in place of an encrypted object by cutting its envelope off", async () => {
+      const { harness, storage } = current();
       await storage.put("k", Buffer.from("x"));
       const body = await harness.readBody("k");
       await harness.writeForeign("k", body, { encrypted: "true" });
