@@ -3,7 +3,7 @@ import type { EncryptedColumn } from "@fieldseal/crypto";
 import { planMigration, verifyColumns, type FindingKind, type TablePlan } from "@fieldseal/migrate";
 import { counted } from "./output.ts";
 import { countSourceEnvelopes } from "./source-uses.ts";
-import type { Session } from "./session.ts";
+import { nameOfColumn, type Session } from "./session.ts";
 
 export interface KeyUse {
   /** "table.column", or "stored files". */
@@ -136,5 +136,5 @@ export async function columnsWithStaleTokens({
   const findings = await verifyColumns(pool, indexed, { sources: ofIndexed, signal });
   return findings
     .filter(({ indexDrift = 0 }) => indexDrift > 0)
-    .map(({ table, column, indexDrift }) => `${table}.${column} (${indexDrift} search tokens)`);
+    .map((one) => `${nameOfColumn(columns, one)} (${one.indexDrift} search tokens)`);
 }

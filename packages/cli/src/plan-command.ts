@@ -9,7 +9,7 @@ import {
   type Severity,
   type TablePlan,
 } from "@fieldseal/migrate";
-import { requireColumns, type Session } from "./session.ts";
+import { nameOfTable, requireColumns, type Session } from "./session.ts";
 import { EXIT } from "./exit.ts";
 import { bad, bold, caution, count, counted, dim, good, type Output } from "./output.ts";
 import { formatBytes, formatSeconds } from "./quantities.ts";
@@ -31,8 +31,7 @@ export async function plan(
 }
 
 function printTable(table: TablePlan, output: Output): void {
-  const name = [table.schema, table.table].filter((part) => part !== undefined).join(".");
-  output.line([bold(name), ...describeSize(table)].join("  "));
+  output.line([bold(nameOfTable(table)), ...describeSize(table)].join("  "));
   output.table([["", "", ""], ...table.columns.map(describeColumn)]);
   if (table.estimate) output.table([["", ""], ...describeEstimate(table.estimate)]);
   printFindings(table.findings, output);

@@ -30,6 +30,7 @@ export async function countSourceEnvelopes(
     const type = await typeOf(pool, sql, source);
     if (type === undefined) continue; // dropped already
     const where = [...parts, source].join(".");
+    const counts = new Map<string, number>(); // suites and padding are of no interest here
     for (const { head, values } of await headsOf(pool, {
       sql,
       source,
@@ -37,8 +38,10 @@ export async function countSourceEnvelopes(
     })) {
       const header = parseTextPrefix(head);
       if (header === undefined) continue;
-      found.push({ where, keyId: formatKeyId(header.keyId), values });
+      const keyId = formatKeyId(header.keyId);
+      counts.set(keyId, (counts.get(keyId) ?? 0) + Number(values));
     }
+    for (const [keyId, values] of counts) found.push({ where, keyId, values });
   }
   return found;
 }
@@ -59,13 +62,13 @@ async function headsOf(
     source,
     isBytes,
   }: { readonly sql: string; readonly source: string; readonly isBytes: boolean },
-): Promise<{ head: string; values: number }[]> {
+): Promise<{ head: string; values: string }[]> {
   const name = escapeIdentifier(source);
   const [value, head] = isBytes
     ? [name, `encode(substr(${name}, 1, 9), 'base64')`]
     : [`${name}::text`, `substr(${name}::text, 1, 12)`];
-  const { rows } = await pool.query<{ head: string; values: number }>(
-    `SELECT ${head} COLLATE "C" AS head, count(*)::int AS values FROM ${sql}
+  const { rows } = await pool.query<{ head: string; values: string }>(
+    `SELECT ${head} COLLATE "C" AS head, count(*) AS values FROM ${sql}
      WHERE ${name} IS NOT NULL AND ${envelopeCondition(value, isBytes ? "binary" : "text")} GROUP BY 1`,
   );
   return rows;

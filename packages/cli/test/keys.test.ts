@@ -316,13 +316,16 @@ describe("fieldseal keys", function () {
     const { old } = await promoted();
     const { database } = project;
     await database.query("alter table users add email_sealed bytea");
-    const cipher = new ColumnCipher({
-      codec: textCodec,
-      label: "t",
-      options: { keyring: withPrimary(keyringFromKeysetFile(keysetPath()), old) },
-      defaultContext: { table: "users", column: "email" },
-    });
-    await database.query("insert into users (id, email) values (1, $1)", [cipher.seal("x")]);
+    const keyring = withPrimary(keyringFromKeysetFile(keysetPath()), old);
+    for (const [id, suite] of (["A256CBC-HS256", "A256GCM"] as const).entries()) {
+      const cipher = new ColumnCipher({
+        codec: textCodec,
+        label: "t",
+        options: { keyring, suite },
+        defaultContext: { table: "users", column: "email" },
+      });
+      await database.query("insert into users (id, email) values ($1, $2)", [id, cipher.seal("x")]);
+    }
     const sealed = USERS_CONFIG.replaceAll('column: "email"', 'column: "email_sealed"')
       .replace('plaintext: "accept"', 'plaintext: "accept", storage: "binary"')
       .replace("columns }", 'columns, sources: { "users.email_sealed": "email" } }');
@@ -330,7 +333,7 @@ describe("fieldseal keys", function () {
     const retire = ["keys", "retire", old, "--destroy", "--without-storage"];
     const refused = await run([...retire, "--config", "sources.config.ts"], { env: keysetEnv() });
     expect(refused.code).to.equal(1);
-    expect(refused.err).to.include(`Key ${old} is still used by users.email (1 value)`);
+    expect(refused.err).to.include(`Key ${old} is still used by users.email (2 values)`);
     expect(keyringFromKeysetFile(keysetPath()).get(old)!.status).to.equal("decrypt-only");
     await database.query("delete from users; alter table users drop email_sealed");
   });

@@ -161,12 +161,15 @@ export function databaseError(
   error: unknown,
   {
     what = "a batch",
+    isReading = false,
     ...where
   }: {
     readonly table: string;
     readonly runId?: string | undefined;
     /** Defaults to "a batch". */
     readonly what?: string;
+    /** Nothing was to be written. Defaults to false. */
+    readonly isReading?: boolean;
   },
 ): unknown {
   const { code, constraint, column } = error as Record<string, unknown>;
@@ -180,10 +183,12 @@ export function databaseError(
   const isGuard = code === "23514" && typeof constraint === "string" && GUARD.test(constraint);
   const known = isGuard ? GUARD_ADVICE : ADVICE[code];
   const advice = known === undefined ? "" : `: ${known}`;
+  const next = isReading
+    ? ""
+    : " What was written before is complete; start the same again to go on.";
   return new MigrationError(
     "ERR_MIGRATE_DATABASE",
-    `PostgreSQL refused ${what} of table "${where.table}" with ${code}${named}${advice}. ` +
-      "What was written before is complete; start the same again to go on.",
+    `PostgreSQL refused ${what} of table "${where.table}" with ${code}${named}${advice}.${next}`,
     where,
   );
 }

@@ -89,12 +89,12 @@ const MAX_CHUNKS = 1000;
 export async function openRun(client: ClientBase, spec: RunSpec): Promise<OpenedRun> {
   const { table, fingerprint, campaign, resumes = true } = spec;
   return inTransaction(client, async () => {
-    await client.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [LOCK, table.sql]);
+    await client.query("SELECT pg_advisory_xact_lock($1, hashtext($2))", [LOCK, table.fullName]);
     const { rows } = await client.query<{ id: string; fingerprint: string; state: RunState }>(
       `SELECT id, fingerprint, state FROM fieldseal.run
        WHERE target = $1 AND (state IN ('running', 'paused') OR campaign = $2 AND fingerprint = $3)
        ORDER BY state IN ('running', 'paused') DESC, id DESC LIMIT 1`,
-      [table.sql, campaign, fingerprint],
+      [table.fullName, campaign, fingerprint],
     );
     const [found] = rows;
     if (found === undefined) return { id: await createRun(client, spec), state: "running" };
@@ -119,13 +119,13 @@ function refuseOther({ table, sql }: Table, runId: string): never {
 
 async function createRun(client: ClientBase, spec: RunSpec): Promise<string> {
   const { table, direction, fingerprint, campaign } = spec;
-  const total = await countRows(client, table.leaves);
+  const total = (await knownRows(client, table.leaves)) ?? (await countRows(client, table.leaves));
   const chunks =
     spec.chunks ?? Math.min(MAX_CHUNKS, Math.max(1, Math.ceil(total / ROWS_PER_CHUNK)));
   const { rows } = await client.query<{ id: string }>(
     `INSERT INTO fieldseal.run (target, fingerprint, direction, rows_total, chunks_wanted, campaign)
      VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-    [table.sql, fingerprint, direction, total, chunks, campaign],
+    [table.fullName, fingerprint, direction, total, chunks, campaign],
   );
   const id = (rows[0] as { id: string }).id;
   await planChunks(client, id, table.leaves);
@@ -135,23 +135,30 @@ async function createRun(client: ClientBase, spec: RunSpec): Promise<string> {
 /** Counting reads the whole table; above this size the planner's estimate is good enough for a progress bar. */
 const COUNTED_BYTES = 100_000_000;
 
+/** By counting where that is cheap, else of the catalogs; undefined where those do not know. */
+async function knownRows(
+  client: ClientBase,
+  leaves: readonly string[],
+): Promise<number | undefined> {
+  const { rows } = await client.query<{ bytes: string | null; estimate: number | null }>(
+    `SELECT sum(pg_relation_size(oid)) AS bytes,
+       CASE WHEN bool_or(reltuples < 0 AND pg_relation_size(oid) > 0) THEN NULL
+         ELSE sum(greatest(reltuples, 0)::float8) END AS estimate
+     FROM pg_class WHERE oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS l(name))`,
+    [leaves],
+  );
+  const { bytes, estimate } = rows[0] ?? { bytes: null, estimate: null };
+  if (Number(bytes) <= COUNTED_BYTES) return countRows(client, leaves);
+  return estimate === null ? undefined : Math.round(estimate);
+}
+
 async function countRows(client: ClientBase, leaves: readonly string[]): Promise<number> {
   let total = 0;
   for (const leaf of leaves) {
-    const { rows } = await client.query<{ bytes: string; estimate: number }>(
-      "SELECT pg_relation_size(oid) AS bytes, reltuples AS estimate FROM pg_class WHERE oid = to_regclass($1)",
-      [leaf],
-    );
-    const { bytes, estimate } = rows[0] ?? { bytes: "0", estimate: 0 };
-    if (Number(bytes) > COUNTED_BYTES && estimate >= 0) total += estimate;
-    else {
-      const { rows: counted } = await client.query<{ count: string }>(
-        `SELECT count(*) FROM ONLY ${leaf}`,
-      );
-      total += Number(counted[0]?.count ?? 0);
-    }
+    const { rows } = await client.query<{ count: string }>(`SELECT count(*) FROM ONLY ${leaf}`);
+    total += Number(rows[0]?.count ?? 0);
   }
-  return Math.round(total);
+  return total;
 }
 
 /** Writers that store plaintext faster than it is encrypted would keep a run going for ever. */
@@ -195,9 +202,10 @@ async function beginPass(
   runId: string,
   leaves: readonly string[],
 ): Promise<void> {
-  const total = await countRows(client, leaves);
+  // No count that could outlast the statement's time: the old number stays then.
+  const total = await knownRows(client, leaves);
   await client.query(
-    `UPDATE fieldseal.run SET pass = pass + 1, rows_total = $2, written_before = written_before + total.written,
+    `UPDATE fieldseal.run SET pass = pass + 1, rows_total = coalesce($2::bigint, rows_total), written_before = written_before + total.written,
        conflicts_before = conflicts_before + total.conflicts
      FROM (SELECT coalesce(sum(written), 0) AS written, coalesce(sum(conflicts), 0) AS conflicts
        FROM fieldseal.chunk WHERE run_id = $1) total WHERE id = $1`,

@@ -103,7 +103,7 @@ export async function describeTable(
   await refuseAmbiguousKey(client, target, leaves);
   const hasSources = columns.some(({ column }) => sources[qualifiedName(target, column)]);
   // A partitioned table holds no rows, and is no leaf.
-  if (hasSources && leaves.length > 1 && leaves.includes(fullName)) {
+  if (!isOnlyRead && hasSources && leaves.length > 1 && leaves.includes(fullName)) {
     refuse(
       target,
       "other tables inherit from it, and a trigger, which keeps a plain column and its encrypted one in step, is not " +

@@ -51,7 +51,7 @@ export async function verifyColumns(
       try {
         findings.push(...(await verifyTable(client, { table, others: columns }, options)));
       } catch (error) {
-        throw databaseError(error, { table: target.table, what: "to read all" });
+        throw databaseError(error, { table: target.table, what: "to read all", isReading: true });
       }
     }
     return findings;

@@ -183,6 +183,7 @@ describe("The messages of the engine", function () {
       {
         severity: "refusal",
         kind: "trigger",
+        column: "email",
         message: 'The fence of "fieldseal migrate finalize" refuses plaintext.',
         fix: "fieldseal migrate finalize --undo",
       },

@@ -8,6 +8,7 @@ import {
   dropSources,
   finalizeColumns,
   migrate,
+  planMigration,
   runSlice,
   undoFinalize,
   verifyColumns,
@@ -71,6 +72,7 @@ describe("Neighbours of a run", function () {
     const sources = { "t.age_sealed": "age" };
     const error = await refusalOf(migrate(pool, [age], { sources }));
     expect(error.message).to.include("other tables inherit from it");
+    expect((await verifyColumns(pool, [age], { sources }))[0]).to.include({ rows: 1 });
     expect(await database.query("select age_sealed from t")).to.deep.equal([{ age_sealed: null }]);
     await refusalOf(dropSources(pool, [age], sources));
 
@@ -114,6 +116,32 @@ describe("Neighbours of a run", function () {
     expect(await detailOf("email")).to.equal(undefined);
   });
 
+  it("lets a column go back beside one that is finalized", async () => {
+    await finalizeColumns(pool, [email]);
+    const { tables } = await planMigration(pool, [phone], { direction: "decrypt" });
+    const refusals = tables[0]!.findings.filter(({ severity }) => severity === "refusal");
+    expect(refusals).to.deep.equal([]);
+    await undoFinalize(pool, [email]);
+  });
+
+  it("keeps a paused run of one schema out of the way of another's", async () => {
+    const inSchema = async (schema: string, signal?: AbortSignal): Promise<unknown> => {
+      const own = new Pool({ connectionString: database.url, options: `-c search_path=${schema}` });
+      const [report] = await migrate(own, [phone], signal ? { signal } : {});
+      await own.end();
+      return report;
+    };
+    for (const schema of ["tenant_c", "tenant_d"]) {
+      await database.query(
+        `create schema ${schema}; create table ${schema}.t (like t including all); insert into ${schema}.t (id, phone) values (1, 'x')`,
+      );
+    }
+    expect(await inSchema("tenant_c", AbortSignal.abort())).to.include({ state: "paused" });
+    expect(await inSchema("tenant_d")).to.include({ state: "done", rowsWritten: 1 });
+    expect(await inSchema("tenant_c")).to.include({ state: "done", rowsWritten: 1 });
+    await database.query("drop schema tenant_c cascade; drop schema tenant_d cascade");
+  });
+
   it("tells tables of one name apart that the search path chooses between", async () => {
     const schemas = ["tenant_a", "tenant_b"];
     for (const schema of schemas) {
@@ -142,7 +170,7 @@ describe("Neighbours of a run", function () {
     try {
       const error = await refusalOf(verifyColumns(own, [phone]));
       expect(error).to.include({ code: "ERR_MIGRATE_DATABASE" });
-      expect(error.message).to.include("row-level security hides rows");
+      expect(error.message).to.include("row-level security hides rows").and.not.include("written");
     } finally {
       await own.end();
       await database.query("drop owned by half_blind; drop role half_blind");

@@ -86,9 +86,11 @@ export function companionFindings(site: ColumnShape): Finding[] {
   if (companion === undefined) return [];
   const attribute = site.relation.attributes.get(companion);
   if (attribute === undefined) {
-    const finding = missing(site, companion);
-    const fix = `ALTER TABLE ${site.relation.sql} ADD COLUMN ${quote(companion)} text`;
-    return [{ ...finding, fix }];
+    const { model, field } = site.column;
+    const add = addColumn(site.relation.sql, companion, "text");
+    return [
+      { ...missing(site, companion), fix: `Correct the name in ${model}.${field}, or: ${add}` },
+    ];
   }
   if (attribute.type === "text") return [];
   return [

@@ -69,7 +69,9 @@ async function planTable(work: Work): Promise<TablePlan> {
   const shape = await shapeOf(client, relation);
   const findings = await tableFindings(client, { target, relation, shape });
   if (work.options.direction === "decrypt") {
-    findings.push(...(await fenceFindings(client, relation)));
+    const written = target.columns.filter((column) => sourceOf(work, column) === undefined);
+    const names = written.map(({ column }) => column);
+    findings.push(...(await fenceFindings(client, relation, names)));
   }
   for (const column of target.columns) {
     const source = sourceOf(work, column);

@@ -1,7 +1,7 @@
 // What concerns a table as a whole: its kind and size, its key, who may write it, and what fires on a write.
 import type { ClientBase } from "pg";
 import type { Target } from "../contract.ts";
-import { FENCE } from "../fence.ts";
+import { FENCE, fencedColumns } from "../fence.ts";
 import type { Relation } from "../relation.ts";
 import { quote } from "../table.ts";
 import type { Finding, TablePlan } from "./contract.ts";
@@ -160,17 +160,26 @@ async function rowSecurity(client: ClientBase, relation: Relation): Promise<Find
   ];
 }
 
-/** Of a finished column: nothing but envelopes may come in. */
-export async function fenceFindings(client: ClientBase, relation: Relation): Promise<Finding[]> {
+/** Of finished columns that the way back would write: nothing but envelopes may come in. */
+export async function fenceFindings(
+  client: ClientBase,
+  relation: Relation,
+  written: readonly string[],
+): Promise<Finding[]> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND tgenabled IN ('O', 'A')`,
     [relation.oid, FENCE],
   );
-  if (rowCount === 0) return [];
-  const message = 'The fence of "fieldseal migrate finalize" refuses plaintext.';
-  return [
-    { severity: "refusal", kind: "trigger", message, fix: "fieldseal migrate finalize --undo" },
-  ];
+  const fenced = rowCount === 0 ? [] : await fencedColumns(client, relation);
+  return fenced
+    .filter((name) => written.includes(name))
+    .map((name) => ({
+      severity: "refusal",
+      kind: "trigger",
+      column: name,
+      message: 'The fence of "fieldseal migrate finalize" refuses plaintext.',
+      fix: "fieldseal migrate finalize --undo",
+    }));
 }
 
 /** Triggers that fire on an UPDATE of these columns. */
