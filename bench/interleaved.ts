@@ -58,10 +58,13 @@ function shuffled<T>(items: readonly T[]): T[] {
 }
 
 function summarize(samples: readonly number[]): Measurement {
+  return { medianNs: median(samples), p10Ns: quantile(samples, 0.1) };
+}
+
+/** The sample below which this share of the others lies. */
+export function quantile(samples: readonly number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
-  return { medianNs: median(samples), p10Ns: at(0.1) };
+  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN;
 }
 
 /** Of an even number of samples, what lies between the two in the middle. */

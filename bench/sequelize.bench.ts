@@ -14,7 +14,7 @@ import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { EncryptedType, fieldseal } from "@fieldseal/sequelize";
 import { DataTypes, type Model, type ModelOptions, type ModelStatic, Sequelize } from "sequelize";
 import { createTestDatabase, stopPostgres } from "../test/support/postgres.ts";
-import { markdownTable } from "./interleaved.ts";
+import { markdownTable, median, quantile } from "./interleaved.ts";
 import { keyringModel, sequelizeEncryptedModel } from "./sequelize-others.ts";
 
 const ROWS = 10_000;
@@ -181,10 +181,10 @@ for (const [name, prepare] of Object.entries(operations)) {
     table.push([
       name,
       candidate,
-      `${quantile(own, 0.5).toFixed(0)} (${quantile(own, 0).toFixed(0)})`,
+      `${median(own).toFixed(0)} (${quantile(own, 0).toFixed(0)})`,
       candidate === reference
         ? "1"
-        : `${quantile(ratios, 0.5).toFixed(2)} (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`,
+        : `${median(ratios).toFixed(2)} (${quantile(ratios, 0.25).toFixed(2)} to ${quantile(ratios, 0.75).toFixed(2)})`,
     ]);
   }
 }
@@ -225,11 +225,6 @@ async function measure(
 function inRandomOrder(): [string, Candidate][] {
   const groups = Map.groupBy(Object.entries(candidates), ([, { reference }]) => reference);
   return shuffled([...groups.values()]).flatMap((group) => shuffled(group));
-}
-
-function quantile(samples: readonly number[], share: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  return sorted[Math.floor(share * (sorted.length - 1))] as number;
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

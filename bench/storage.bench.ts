@@ -11,7 +11,7 @@ import { EncryptedLocalStorage } from "@fieldseal/storage";
 import { BodyReader } from "../packages/storage/src/body-reader.ts";
 import { sealBody } from "../packages/storage/src/body-writer.ts";
 import { Floe } from "../packages/storage/src/floe.ts";
-import { markdownTable } from "./interleaved.ts";
+import { markdownTable, median } from "./interleaved.ts";
 
 const MIB: number = 1024 * 1024;
 const SIZE: number = Number(process.env.BENCH_MIB ?? 256) * MIB;
@@ -180,8 +180,6 @@ for (let round = 0; round <= ROUNDS; round++) {
     if (round > 0) rates.get(name)?.push(SIZE / 1e6 / seconds);
   }
 }
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const rateOf = ({ name }: Way): number => median(rates.get(name) ?? []);
 const rows = [ENCRYPT, DECRYPT].flatMap((ways) => {
   const reference = rateOf(ways[0] as Way);

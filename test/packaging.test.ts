@@ -37,7 +37,7 @@ describe("published packages", function () {
   let project: PackedProject;
 
   before("build, pack and install", () => {
-    project = installPacked(packages);
+    project = installPacked();
   });
   after(() => project?.remove());
 

@@ -80,14 +80,15 @@ export interface PackedProject {
 }
 
 /** Packs and installs; about three seconds. */
-export function installPacked(packages: readonly PublishedPackage[]): PackedProject {
+export function installPacked(): PackedProject {
   const base = mkdtempSync(join(tmpdir(), "fieldseal-packed-"));
   const folder = join(base, "app");
   mkdirSync(folder);
   writeFileSync(join(folder, "package.json"), '{ "name": "app", "private": true }');
   const packed = pack(base);
   const tarballs = [...packed.values()].map(({ filename }) => join(base, filename));
-  npm(folder, ["install", "--offline", "--ignore-scripts", ...tarballs, ...dependencies(packages)]);
+  const needed = dependencies(publishedPackages());
+  npm(folder, ["install", "--offline", "--ignore-scripts", ...tarballs, ...needed]);
   return {
     folder,
     packed,
@@ -108,7 +109,7 @@ let tarballs: Tarballs | undefined;
  * process: that takes three seconds, and sources do not change during a test run.
  */
 export function pack(destination: string): ReadonlyMap<string, Packed> {
-  tarballs ??= packAnew(publishedPackages());
+  tarballs ??= packAnew();
   const { folder, packed } = tarballs;
   for (const { filename } of packed.values()) {
     copyFileSync(join(folder, filename), join(destination, filename));
@@ -116,11 +117,11 @@ export function pack(destination: string): ReadonlyMap<string, Packed> {
   return packed;
 }
 
-function packAnew(packages: readonly PublishedPackage[]): Tarballs {
+function packAnew(): Tarballs {
   const complaints = compile(["-b"], root);
   if (complaints !== "") throw new Error(complaints);
   removeStaleOutput();
-  const workspaces = packages.flatMap(({ manifest }) => ["-w", manifest.name]);
+  const workspaces = publishedPackages().flatMap(({ manifest }) => ["-w", manifest.name]);
   const folder = mkdtempSync(join(tmpdir(), "fieldseal-tarballs-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const listing = npm(root, ["pack", "--json", "--pack-destination", folder, ...workspaces]);

@@ -76,6 +76,8 @@ describe("The account command", function () {
     expect((await thief.send("GET", "/api/frames")).status).to.equal(401);
     const alan = await signIn("another password");
     expect((await alan.send("GET", "/api/frames")).status).to.equal(200);
+    expect(add(["Alan Turing", "annotator"], "another password\n").status).to.equal(0);
+    expect((await alan.send("GET", "/api/frames")).status, "the same password").to.equal(200);
   });
 
   it("refuses short passwords and roles that there are not", () => {

@@ -133,7 +133,7 @@ users.name  12 rows  findings
       .and.match(/^users: done, 11 rows written$/m);
     const status = await run(["migrate", "status"], { columns: 80, env: { NO_COLOR: "1" } });
     expect(status.out).to.equal(
-      "run  table  state  seen         written  left\n  1  users  done   100 % of 11       11\n",
+      "run  table         state  seen         written  left\n  1  public.users  done   100 % of 11       11\n",
     );
     const paused = await run(["migrate", "pause", "1"]);
     expect(paused.err).to.match(

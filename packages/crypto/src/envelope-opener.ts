@@ -22,7 +22,7 @@ import {
   type StoredInput,
 } from "./stored-form.ts";
 import type { Aead, BodyRange, PlaintextReader } from "./suites/aead.ts";
-import { SMALL_BODY_BYTES } from "./suites/hmac.ts";
+import { SMALL_BODY_BYTES, TAG_BYTES } from "./suites/hmac.ts";
 import { workspace } from "./workspace.ts";
 
 /**
@@ -32,7 +32,7 @@ import { workspace } from "./workspace.ts";
 const MAX_TEXTS = 256;
 const MIN_TEXTS = 2;
 /** Characters of an envelope whose body is short enough for {@link SMALL_BODY_BYTES}. */
-const MAX_SHORT_TEXT = Math.floor((HEADER_BYTES + SMALL_BODY_BYTES + 32) / 3) * 4;
+const MAX_SHORT_TEXT = Math.floor((HEADER_BYTES + SMALL_BODY_BYTES + TAG_BYTES) / 3) * 4;
 
 /** The value does not parse as an envelope: it is damaged, or something else. */
 export const NOT_AN_ENVELOPE: unique symbol = Symbol("not an envelope");

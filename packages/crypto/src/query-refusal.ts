@@ -22,6 +22,7 @@ export function queryRefusal(
 const BEYOND_OPTIONS: readonly (readonly [problem: RegExp, advice: string])[] = [
   [/^cannot be sorted by/, "Ciphertext has no order. Sort after loading."],
   [/^cannot be (?:computed with|incremented)/, "Compute it after loading."],
+  [/^cannot be copied/, "Read entities and write them."],
   [
     /^cannot be compared by "?\$?(?:not)?_?(?:[<>~]|[gl]te?\b|between|i?(?:like|regexp)|re\b|starts|ends|substring|fulltext|contain|overlap|match)/i,
     "No option compares ciphertext by order or pattern. Find the rows by other columns, and compare after loading.",

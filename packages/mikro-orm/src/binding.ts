@@ -138,9 +138,15 @@ function contextOf(type: BoundType, meta: Meta, prop: Property): ColumnContext {
 
 /** The error for a question that ciphertext cannot answer, with the way out that fits the column. */
 export function unsupportedQuery(type: BoundType, problem: string): UnsupportedQueryError {
-  const { meta, prop, label = type.constructor.name } = bindings.get(type) ?? {};
-  return queryRefusal({ label, options: type.options }, problem, {
-    ...(meta && { model: meta.className }),
-    ...(prop && { field: prop.name }),
-  });
+  const { label = type.constructor.name } = bindings.get(type) ?? {};
+  return queryRefusal({ label, options: type.options }, problem, refusedTarget(type));
+}
+
+/** The property that a refusal is about, as its error carries it. */
+export function refusedTarget(type: BoundType): {
+  readonly model?: string;
+  readonly field?: string;
+} {
+  const { meta, prop } = bindings.get(type) ?? {};
+  return { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) };
 }

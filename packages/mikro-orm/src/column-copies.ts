@@ -2,6 +2,7 @@
 // column: only values of the same context may be copied into an encrypted column.
 import { cipherOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
 import { Cell } from "./cell.ts";
+import { companionOf } from "./companion.ts";
 import { metaOfBuilder, type QueryBuilder } from "./driver-internals.ts";
 import {
   columnOf,
@@ -25,20 +26,29 @@ export interface Copy {
 /** @throws {@link UnsupportedQueryError} for values that would be stored in the clear, or could not be read afterwards */
 export function refuseCopies({ target, source, columns, optionsOf }: Copy): void {
   const properties = Object.values(propertiesOf(metaOfBuilder(target)));
-  const typeOf = (name: unknown): BoundType | undefined =>
-    encryptedTypeOf(properties.find((prop) => prop.name === name || columnOf(prop) === name));
+  const propertyOf = (name: unknown): Property | undefined =>
+    properties.find((prop) => prop.name === name || columnOf(prop) === name);
   const all = properties.filter(isColumn).map((prop) => columnOf(prop));
   const selected = source.state?.fields;
   const targets = columns ?? selected?.map((field) => targetOfField(field)) ?? all;
+  const written = new Set(targets.map((name) => propertyOf(name)?.name));
   targets.forEach((name, i) => {
-    const into = typeOf(name);
+    const into = encryptedTypeOf(propertyOf(name));
     const field = selected ? selected[i] : name;
     const from = typeof field === "string" ? sourceType(field, optionsOf(source)) : undefined;
-    if (isSameColumn(into, from) || isEncrypted(field)) return;
-    throw unsupportedQuery(
-      (into ?? from) as BoundType,
-      "cannot be copied from or to a column of another context by INSERT ... SELECT: read and write entities",
-    );
+    if (!isSameColumn(into, from) && !isEncrypted(field)) {
+      throw unsupportedQuery(
+        (into ?? from) as BoundType,
+        "cannot be copied from or to a column of another context by INSERT ... SELECT",
+      );
+    }
+    // Without its token a copy is never found.
+    if (into?.options.blindIndex && !written.has(companionOf(into))) {
+      throw unsupportedQuery(
+        into,
+        `cannot be copied without "${companionOf(into)}", its blind index`,
+      );
+    }
   });
 }
 

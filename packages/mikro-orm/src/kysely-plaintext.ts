@@ -1,7 +1,7 @@
 // Plaintext on its way into SQL through Kysely. Its queries are trees, so what is written to, or compared with, an
 // encrypted column of an entity's table can be seen; what cannot: raw SQL, views, INSERT ... SELECT.
 import { parseEnvelope, UnsupportedQueryError } from "@fieldseal/crypto";
-import { bindingOf, cipherOf, type BoundType } from "./binding.ts";
+import { bindingOf, cipherOf, refusedTarget, type BoundType } from "./binding.ts";
 import { Cell } from "./cell.ts";
 import { companionOf } from "./companion.ts";
 import { isNode, KyselyScope, nameIn, type Node, type Tables } from "./kysely-scope.ts";
@@ -44,14 +44,14 @@ function checkTokens(written: readonly Node[], scope: KyselyScope): void {
   for (const column of columns) {
     const type = scope.written(column);
     if (type?.options.blindIndex === undefined) continue;
-    const { label, meta, prop } = bindingOf(type) ?? {};
+    const { label, meta } = bindingOf(type) ?? {};
     const companion = companionOf(type);
     const index = columnOf(propertiesOf(meta)[companion] as Property);
     if (columns.includes(index)) continue;
     throw new UnsupportedQueryError(
       `${label} has a blind index, and this Kysely query would leave its tokens as they are. Write "${companion}" too, with what ` +
         "searchValues() gives first, or null.",
-      { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+      refusedTarget(type),
     );
   }
 }
@@ -84,11 +84,11 @@ function isNumeric(operand: unknown): boolean {
 function check(type: BoundType | undefined, operand: unknown): void {
   // The layout of others has no mark to know it by.
   if (type === undefined || cipherOf(type).suite === "aes-256-cbc" || isSafe(operand)) return;
-  const { label, meta, prop } = bindingOf(type) ?? {};
+  const { label } = bindingOf(type) ?? {};
   throw new UnsupportedQueryError(
     `${label} is encrypted, and this Kysely query would put its value into SQL. Use getKysely({ convertValues: true }), ` +
       "or encryptValue() and searchValues().",
-    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+    refusedTarget(type),
   );
 }
 

@@ -58,8 +58,8 @@ export class KyselyScope {
   /** Of tables anywhere in the statement: for names of subqueries and WITH, which hold columns of any. */
   readonly #mentioned: readonly Columns[];
   readonly #outer: KyselyScope | undefined;
-  /** Columns by the names that selections anywhere in the statement give them. */
-  readonly #renamed: ReadonlyMap<string, string>;
+  /** Names that selections anywhere in the statement give to columns; one name may stand for several. */
+  readonly #renamed: readonly (readonly [alias: string, column: string])[];
   /** By alias; undefined for what is no table of an entity. */
   readonly #aliases = new Map<string, Columns | undefined>();
   #target: Columns | undefined;
@@ -69,7 +69,7 @@ export class KyselyScope {
     this.#outer = outer;
     this.#mentioned = outer ? outer.#mentioned : [...mentionedIn(query, tables)];
     this.#target = outer ? outer.#target : undefined;
-    this.#renamed = outer ? outer.#renamed : new Map(renamedIn(query));
+    this.#renamed = outer ? outer.#renamed : [...renamedIn(query)];
   }
 
   /** The scope of a query in this one. */
@@ -128,11 +128,13 @@ export class KyselyScope {
   }
 
   #anywhere(column: string): BoundType | undefined {
-    const renamed = this.#renamed.get(column);
+    const renamed = this.#renamed.filter(([alias]) => alias === column);
+    const names = [column, ...renamed.map(([, original]) => original)];
     for (const columns of this.#mentioned) {
-      const type =
-        columns.get(column) ?? (renamed === undefined ? undefined : columns.get(renamed));
-      if (type) return type;
+      for (const name of names) {
+        const type = columns.get(name);
+        if (type) return type;
+      }
     }
     return undefined;
   }

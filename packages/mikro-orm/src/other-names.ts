@@ -1,7 +1,7 @@
 // Names that MikroORM does not take for a property and passes on to SQL as they are: a column's name, a path whose
 // first part is no alias. Under such a name a value would be written or looked for in the clear.
 import { UnsupportedQueryError } from "@fieldseal/crypto";
-import { bindingOf, encryptedTypeOf, type BoundType } from "./binding.ts";
+import { bindingOf, encryptedTypeOf, refusedTarget, type BoundType } from "./binding.ts";
 import {
   columnOf,
   propertyAt,
@@ -70,9 +70,9 @@ function isPlaintext(value: unknown): boolean {
 }
 
 function unsupportedName(type: BoundType, name: string): UnsupportedQueryError {
-  const { label, meta, prop } = bindingOf(type) ?? {};
+  const { label, prop } = bindingOf(type) ?? {};
   return new UnsupportedQueryError(
     `${label} is encrypted and cannot be written under the name "${name}". Write the property "${prop?.name}".`,
-    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+    refusedTarget(type),
   );
 }

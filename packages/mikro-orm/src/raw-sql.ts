@@ -1,7 +1,13 @@
 // `raw()` and `sql` in place of a value of an encrypted property, or around its column: nothing would encrypt what
 // stands in them. Raw SQL on its own is its author's affair.
 import { UnsupportedQueryError } from "@fieldseal/crypto";
-import { bindingOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
+import {
+  bindingOf,
+  encryptedTypeOf,
+  unsupportedQuery,
+  refusedTarget,
+  type BoundType,
+} from "./binding.ts";
 import {
   columnOf,
   isRawSql,
@@ -23,10 +29,10 @@ export function isRawNull(value: unknown): boolean {
 /** @throws {@link UnsupportedQueryError} for SQL that would be stored as the database computes it */
 export function refuseRawValue(type: BoundType, value: unknown): void {
   if (!isRawSql(value) || isRawNull(value)) return;
-  const { label, meta, prop } = bindingOf(type) ?? {};
+  const { label } = bindingOf(type) ?? {};
   throw new UnsupportedQueryError(
     `${label} is encrypted and cannot be set by raw SQL. Give it a value; a statement of your own takes encryptValue().`,
-    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+    refusedTarget(type),
   );
 }
 
@@ -42,7 +48,10 @@ export function refuseRawEmbeddable(prop: Property, value: unknown): void {
   );
 }
 
-function encryptedInside({ embeddedProps }: Property): BoundType | undefined {
+/** The first encrypted property of an embeddable, however deep in it. */
+export function encryptedInside({
+  embeddedProps,
+}: Pick<Property, "embeddedProps">): BoundType | undefined {
   for (const prop of Object.values<Property>(embeddedProps ?? {})) {
     const type = encryptedTypeOf(prop) ?? encryptedInside(prop);
     if (type) return type;

@@ -1,7 +1,7 @@
 // Rows on their way to the database: values become encrypted cells, a column at a time, and the tokens of blind
 // indexes are put beside them.
 import { DecryptError, KeyError, UnsupportedQueryError, type StoredInput } from "@fieldseal/crypto";
-import { bindingOf, cipherOf, encryptedTypeOf, type BoundType } from "./binding.ts";
+import { bindingOf, cipherOf, encryptedTypeOf, refusedTarget, type BoundType } from "./binding.ts";
 import { companionOf } from "./companion.ts";
 import {
   isRawSql,
@@ -14,7 +14,7 @@ import {
 import { refuseOtherNames } from "./other-names.ts";
 import { Cell } from "./cell.ts";
 import { isPlainObject } from "./plain-object.ts";
-import { isRawNull, refuseRawEmbeddable, refuseRawValue } from "./raw-sql.ts";
+import { isRawNull, refuseRawEmbeddable, refuseRawValue, encryptedInside } from "./raw-sql.ts";
 
 interface EncryptedProperty {
   readonly name: string;
@@ -90,13 +90,10 @@ function encryptEmbedded(properties: Properties, value: unknown): unknown {
 
 /** A document as JSON text would go to the database as it is, with what should be encrypted in it. */
 function refuseText(properties: Properties): never {
-  const { encrypted, embedded } = encryptionOf(properties);
-  const [first] = encrypted;
-  if (first === undefined) return refuseText(embedded[0]?.embeddedProps as Properties);
-  const { label, meta, prop } = bindingOf(first.type) ?? {};
+  const type = encryptedInside({ embeddedProps: properties }) as BoundType;
   throw new UnsupportedQueryError(
-    `${label} is encrypted, and stands in a document that was given as text. Give it as an object.`,
-    { ...(meta && { model: meta.className }), ...(prop && { field: prop.name }) },
+    `${bindingOf(type)?.label} is encrypted, and stands in a document that was given as text. Give it as an object.`,
+    refusedTarget(type),
   );
 }
 

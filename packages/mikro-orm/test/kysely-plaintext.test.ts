@@ -89,6 +89,13 @@ onBothVersions("Kysely without convertValues", (suite) => {
         .selectFrom("renamed")
         .selectAll()
         .where("address" as never, "=", SECRET),
+    "one name for two columns": (db) =>
+      db
+        .with("renamed", (inner) => inner.selectFrom("people").select("email as address"))
+        .with("other", (inner) => inner.selectFrom("people").select("age as address"))
+        .selectFrom("renamed")
+        .selectAll()
+        .where("address" as never, "=", SECRET),
     "a derived table": (db) =>
       db
         .selectFrom((inner) => inner.selectFrom("people").selectAll().as("d"))

@@ -158,6 +158,7 @@ onBothVersions("Query builders", (suite) => {
           columns: ["email", "name"],
         }),
       () => people().insertFrom!(pets()),
+      () => people().insertFrom!(people().select("p.nickname"), { columns: ["nickname"] }),
       () => pets().insertFrom!(pets().select([suite.version.core.raw("'of Ada'").as("secret")])),
     ];
     for (const source of sources) await refusal(source);

@@ -45,21 +45,21 @@ function attributeNearby(
   root: ModelClass | undefined,
 ): EncryptedAttribute | undefined {
   const models = new Set(root ? [root] : []);
-  const found: EncryptedAttribute[] = [];
+  const found = new Set<EncryptedAttribute>(); // a scoped model shares the attributes of its own
   for (const model of models) {
     const own = namedAttribute(model, name);
-    if (own) found.push(own);
+    if (own) found.add(own);
     for (const { target, through } of Object.values(model.associations)) {
       models.add(target);
       if (through) models.add(through.model);
     }
   }
-  const [first, ...others] = found;
-  if (first === undefined || first === namedAttribute(root, name) || others.length === 0)
-    return first;
+  const [first] = found;
+  if (first === undefined || first === namedAttribute(root, name) || found.size === 1) return first;
+  const owners = [...found].map(({ Model: { name: model } }) => model).join(" and ");
   throw new UnsupportedQueryError(
-    `"${name}" is the name of encrypted columns of ${found.map(({ Model: { name: model } }) => model).join(" and ")}, and the path ` +
-      "before it leads to none of them. Name it by an association.",
+    `"${name}" is the name of encrypted columns of ${owners}, and the path before it leads to none of them. ` +
+      "Name it by an association.",
     { model: first.Model.name, field: first.fieldName },
   );
 }

@@ -167,6 +167,9 @@ export async function runReturning(query: Query, run: () => Promise<unknown>): P
   const result = await run();
   // The instance got columns by name; those of a later instance (upsert) are the same object.
   const returned = attributes.filter(({ fieldName }) => values[fieldName] !== before[fieldName]);
+  for (const attribute of Object.values(model?.rawAttributes ?? {})) {
+    if (isHiddenColumn(attribute)) delete values[attribute.fieldName];
+  }
   try {
     for (const { fieldName } of returned) {
       const row: Row = { [fieldName]: values[fieldName] };
@@ -177,9 +180,6 @@ export async function runReturning(query: Query, run: () => Promise<unknown>): P
     // Nothing that did not open stays in the instance, as if it were the value.
     for (const { fieldName } of returned) values[fieldName] = before[fieldName];
     throw error;
-  }
-  for (const attribute of Object.values(model?.rawAttributes ?? {})) {
-    if (isHiddenColumn(attribute)) delete values[attribute.fieldName];
   }
   return result;
 }

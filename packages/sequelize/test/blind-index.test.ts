@@ -44,6 +44,19 @@ describe("a short blind index", () => {
     expect(await Tenant.count()).to.equal(39);
   });
 
+  it("stays out of instances, also where something else of RETURNING does not open", async () => {
+    const Note = opened.sequelize.define("Note", { email, text: EncryptedType });
+    await Note.sync();
+    const note = await Note.create({ email: "p1@example.org", text: "before" });
+    await opened.sequelize.query(`UPDATE "Notes" SET text = 'garbage'`);
+    const saving = note.update({ email: "p2@example.org" }, { returning: true });
+    expect(await saving.catch((error: unknown) => error)).to.have.property(
+      "code",
+      "ERR_DECRYPT_FAILED",
+    );
+    expect(note.get()).to.not.have.property("email_index");
+  });
+
   it("is resolved in joins: include.where, include.on, through.where, several levels, with a limit", async () => {
     const define = (name: string): ModelStatic<Model> =>
       opened.sequelize.define(name, { email, n: DataTypes.INTEGER }, { timestamps: false });

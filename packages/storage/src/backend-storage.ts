@@ -1,6 +1,7 @@
 // The storage that users hold, over any backend.
 import { defaultKeyring, type Keyring } from "@fieldseal/crypto";
 import type { ObjectBackend } from "./backend.ts";
+import { exists, foreign } from "./object-errors.ts";
 import { checkOptions } from "./storage-options.ts";
 import type {
   CopyOptions,
@@ -150,7 +151,17 @@ export class BackendStorage implements EncryptedStorage {
     const [source, target] = [checkKey(from), checkKey(to)];
     signal?.throwIfAborted();
     await publishing(operation, source, () =>
-      this.#backend[operation](source, target, { ifAbsent }),
+      source === target
+        ? this.#leave(source, ifAbsent)
+        : this.#backend[operation](source, target, { ifAbsent }),
     );
+  }
+
+  /** A copy onto itself would undo what was put there since it was read. */
+  async #leave(key: string, ifAbsent: boolean): Promise<void> {
+    const body = await this.#backend.open(key);
+    await body.close();
+    if (body.object.envelope === undefined) throw foreign(key);
+    if (ifAbsent) throw exists(key);
   }
 }

@@ -2,12 +2,13 @@
 // garbage, and would be replaced by that. Where most of those that were met do not open, the others are not believed.
 import { EncryptionError, StorageError } from "@fieldseal/crypto";
 import type { ObjectBackend } from "./backend.ts";
+import type { ListedObject } from "./contract.ts";
 import type { ObjectOpener } from "./object-opener.ts";
 
 /** Of fewer objects nothing is concluded. */
 const ENOUGH = 8;
 const MAX_KEPT = 1000;
-/** Objects behind the first one that are looked at, of the legacy layout or not. */
+/** Objects that are looked at in one listing, of the legacy layout or not. */
 const MAX_PROBED = 64;
 
 /** What one storage has met of the legacy layout. */
@@ -15,7 +16,12 @@ export class LegacyEvidence {
   /** By key: whoever reads one damaged object again and again proves nothing. */
   readonly #opens: Map<string, boolean> = new Map();
 
-  note(key: string, opens: boolean): void {
+  #keyId: string | undefined;
+
+  /** What was met under another key says nothing of this one. */
+  note(key: string, { keyId, opens }: { readonly keyId: string; readonly opens: boolean }): void {
+    if (keyId !== this.#keyId) this.#opens.clear();
+    this.#keyId = keyId;
     this.#opens.delete(key);
     this.#opens.set(key, opens);
     const [oldest] = this.#opens.keys();
@@ -30,7 +36,9 @@ export class LegacyEvidence {
     key: string,
     { backend, opener }: { readonly backend: ObjectBackend; readonly opener: ObjectOpener },
   ): Promise<void> {
-    if (this.#opens.size < ENOUGH) await this.#probe(key, backend, opener);
+    if (this.#opens.size < ENOUGH) await this.#probe(backend.list({ startAfter: key }), opener);
+    // Behind one of the last of a store there are too few.
+    if (this.#opens.size < ENOUGH) await this.#probe(backend.list({}), opener);
     const met = this.#opens.size;
     const unreadable = [...this.#opens.values()].filter((opens) => !opens).length;
     if (met < ENOUGH || unreadable * 2 <= met) return;
@@ -42,9 +50,9 @@ export class LegacyEvidence {
     );
   }
 
-  async #probe(key: string, backend: ObjectBackend, opener: ObjectOpener): Promise<void> {
+  async #probe(objects: AsyncIterable<ListedObject>, opener: ObjectOpener): Promise<void> {
     let probed = 0;
-    for await (const next of backend.list({ startAfter: key })) {
+    for await (const next of objects) {
       if (probed++ === MAX_PROBED || this.#opens.size >= ENOUGH) return;
       try {
         const { body } = await opener.open(next.key);

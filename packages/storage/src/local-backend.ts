@@ -81,7 +81,6 @@ export class LocalBackend implements ObjectBackend {
 
   async copy(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
-    if (source === target) return leaveAsItIs(to, request);
     const temporary = temporaryBeside(target);
     try {
       await attempt("copying", from, async () => {
@@ -104,10 +103,14 @@ export class LocalBackend implements ObjectBackend {
 
   async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
-    if (source === target) return leaveAsItIs(to, request);
     try {
       // The source too: what a put brings there while both names stand would go with the old one.
-      await withFileLocks(source, target, () => this.#rename(source, target, to, request));
+      await withFileLocks(source, target, async () => {
+        // A migration that was killed may have left it: it describes nothing any more.
+        const left = await ownSidecar(source);
+        await this.#rename(source, target, to, request);
+        if (left !== undefined) await rm(left, { force: true });
+      });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EXDEV") {
         throw isAbsent(error) ? notFound(from) : backendError(error, "moving", from);
@@ -226,11 +229,6 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     return file.object.version;
   }
-}
-
-/** A copy onto itself would undo what was put there since it was read. */
-function leaveAsItIs(key: string, { ifAbsent }: { readonly ifAbsent: boolean }): void {
-  if (ifAbsent) throw exists(key);
 }
 
 /** False if another process was faster. */

@@ -152,11 +152,11 @@ export class ObjectOpener {
   ): Promise<LegacyReader> {
     try {
       const reader = await LegacyReader.open(body, keyring, keyId, key);
-      this.legacyEvidence.note(key, true);
+      this.legacyEvidence.note(key, { keyId, opens: true });
       return reader;
     } catch (error) {
       const isWrongKey = error instanceof StorageError && error.code === "ERR_STORAGE_WRONG_KEY";
-      if (isWrongKey) this.legacyEvidence.note(key, false);
+      if (isWrongKey) this.legacyEvidence.note(key, { keyId, opens: false });
       throw error;
     }
   }

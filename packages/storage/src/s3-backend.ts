@@ -85,7 +85,6 @@ export class S3Backend implements ObjectBackend {
 
   async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
     const { version, etag } = await this.#copyTo(from, to, request);
-    if (from === to) return;
     // What was put there meanwhile must not be deleted unread.
     if ((await this.#look(from)).version !== version) throw changed(from);
     await this.#bucket.run(

@@ -215,6 +215,14 @@ describe("EncryptedLocalStorage under attack", () => {
     expect((await readdir(folder)).toSorted()).to.deep.equal(["7.jpg", "k"]);
   });
 
+  it("move takes away the description that a migration left beside its source", async () => {
+    await storage.put("clips/1.mp4", Buffer.from("video"));
+    await writeFile(at("clips/1.json"), JSON.stringify({ encrypted: "false", camera: "north" }));
+    await storage.move("clips/1.mp4", "moved");
+    expect(await readdir(at("clips"))).to.deep.equal([]);
+    expect(await bytesOf("moved")).to.equal("video");
+  });
+
   it("gc removes the description that a migration left beside an encrypted file when it died", async () => {
     const old = JSON.stringify({ encrypted: "false", camera: "north gate" });
     for (const key of ["clips/1.mp4", "clips/2.mp4"]) {

@@ -6,7 +6,8 @@ export interface SavedRotation {
   readonly state: RotationState["state"];
   readonly failures: number;
   readonly doneTables: readonly string[];
-  /** Rows and files of the last run that has ended or stopped; 0 where none was counted. */
+  /** Rows and files of the last run, as it was when it ended or stopped; 0 where none was counted. */
+  readonly done: number;
   readonly total: number;
   /** How long it has worked, without its pauses. */
   readonly workedMs: number;
@@ -16,6 +17,7 @@ interface Row {
   readonly state: RotationState["state"];
   readonly failures: number;
   readonly done_tables: readonly string[];
+  readonly done: number;
   readonly total: number;
   /** `pg` gives a bigint as text. */
   readonly worked_ms: string;
@@ -32,18 +34,18 @@ export class RotationJournal {
     const { rows } = await this.#pool.query<Row>("SELECT * FROM rotation");
     const [row] = rows;
     if (!row) return undefined;
-    const { state, failures, done_tables: doneTables, total, worked_ms: workedMs } = row;
-    return { state, failures, doneTables, total, workedMs: Number(workedMs) };
+    const { state, failures, done_tables: doneTables, done, total, worked_ms: workedMs } = row;
+    return { state, failures, doneTables, done, total, workedMs: Number(workedMs) };
   }
 
   async write(saved: SavedRotation): Promise<void> {
-    const { state, failures, doneTables, total, workedMs } = saved;
+    const { state, failures, doneTables, done, total, workedMs } = saved;
     await this.#pool.query(
-      `INSERT INTO rotation (id, state, failures, done_tables, total, worked_ms)
-       VALUES (1, $1, $2, $3, $4, $5)
+      `INSERT INTO rotation (id, state, failures, done_tables, done, total, worked_ms)
+       VALUES (1, $1, $2, $3, $4, $5, $6)
        ON CONFLICT (id) DO UPDATE
-       SET state = $1, failures = $2, done_tables = $3, total = $4, worked_ms = $5`,
-      [state, failures, doneTables, total, Math.round(workedMs)],
+       SET state = $1, failures = $2, done_tables = $3, done = $4, total = $5, worked_ms = $6`,
+      [state, failures, doneTables, done, total, Math.round(workedMs)],
     );
   }
 }

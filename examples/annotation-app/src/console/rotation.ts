@@ -6,7 +6,7 @@ import type { RotationState } from "../../web/src/data/contract.ts";
 import type { Database } from "../database/database.ts";
 import { Problem } from "../http/problem.ts";
 import { Pace } from "./pace.ts";
-import { RotationJournal, type SavedRotation } from "./rotation-journal.ts";
+import { RotationJournal } from "./rotation-journal.ts";
 import { readTargets, rowsOf, type TableTarget, type Targets } from "./rotation-targets.ts";
 
 export interface RotationOptions {
@@ -67,11 +67,9 @@ export class Rotation {
   async restore(): Promise<void> {
     const saved = await this.#journal.read();
     if (!saved) return;
-    const { state, failures, doneTables } = saved;
+    const { state, failures, doneTables, done, total, workedMs } = saved;
     this.#doneTables.push(...doneTables);
-    const workedSeconds = saved.workedMs / 1000;
-    const { done, total } = await this.#restored(saved);
-    this.#set({ ...IDLE, state, failures, total, done, workedSeconds }, true);
+    this.#set({ ...IDLE, state, failures, done, total, workedSeconds: workedMs / 1000 }, true);
     if (state === "running") this.#begin();
   }
 
@@ -187,11 +185,6 @@ export class Rotation {
     }
   }
 
-  /** What has ended is as it was then, whatever was added or removed since. */
-  async #restored({ state, total }: SavedRotation): Promise<{ done: number; total: number }> {
-    return state === "done" ? { done: total, total } : this.#measure();
-  }
-
   async #measure(): Promise<{ targets: Targets; done: number; total: number }> {
     const targets = await readTargets(this.#options.database, this.#options.storage);
     const done = rowsOf(targets.tables.filter(({ table }) => this.#doneTables.includes(table)));
@@ -218,9 +211,10 @@ export class Rotation {
   }
 
   #save(state: RotationState["state"]): Promise<void> {
-    const { failures, total, workedSeconds } = this.#state;
+    const { failures, done, total, workedSeconds } = this.#state;
+    const doneTables = this.#doneTables;
     const workedMs = workedSeconds * 1000;
-    return this.#journal.write({ state, failures, doneTables: this.#doneTables, total, workedMs });
+    return this.#journal.write({ state, failures, doneTables, done, total, workedMs });
   }
 
   #set(state: RotationState, isNews = false): void {

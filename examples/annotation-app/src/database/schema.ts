@@ -125,6 +125,10 @@ const STEPS: readonly { readonly name: string; readonly sql: string }[] = [
         ADD COLUMN total integer NOT NULL DEFAULT 0,
         ADD COLUMN worked_ms bigint NOT NULL DEFAULT 0;`,
   },
+  {
+    name: "0006-rotation-done",
+    sql: "ALTER TABLE rotation ADD COLUMN done integer NOT NULL DEFAULT 0;",
+  },
 ];
 
 /** Brings the database to the newest entry. @returns the names of the entries that were new to it */

@@ -26,15 +26,19 @@ const HASH_BYTES = 32;
  */
 export async function putAccount({ Account, Session }: Models, account: NewAccount): Promise<void> {
   const { name, role, password } = account;
+  const found = await Account.findOne({ where: { name } });
+  if (found && (await verify(password, found.passwordHash))) {
+    await found.update({ role });
+    return;
+  }
   const passwordHash = await hash(password);
   const [row, isNew] = await Account.findOrCreate({
     where: { name },
     defaults: { id: randomUUID(), name, role, passwordHash },
   });
   if (isNew) return;
-  const isSame = await verify(password, row.passwordHash);
   await row.update({ role, passwordHash });
-  if (!isSame) await Session.destroy({ where: { accountId: row.id } });
+  await Session.destroy({ where: { accountId: row.id } });
 }
 
 export async function hasAccounts({ Account }: Models): Promise<boolean> {

@@ -1,6 +1,14 @@
 // Bodies in memory, and what tests do with streams and errors.
+import { createCipheriv, randomBytes } from "node:crypto";
 import type { OpenBody } from "../../src/backend.ts";
 import type { ContentReader } from "../../src/content-reader.ts";
+
+/** As the older system stored it: IV, then AES-256-CBC under the raw root key. */
+export function legacyBody(plaintext: Buffer, rootKey: string): Buffer {
+  const iv = randomBytes(16);
+  const cipher = createCipheriv("aes-256-cbc", Buffer.from(rootKey, "hex"), iv);
+  return Buffer.concat([iv, cipher.update(plaintext), cipher.final()]);
+}
 
 export async function* inChunks(bytes: Buffer, chunkBytes: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);

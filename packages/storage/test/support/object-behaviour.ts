@@ -90,6 +90,19 @@ export function describeObjects(current: () => Subject): void {
   });
 
   describe("copy, move, delete and tags", () => {
+    it("onto itself changes nothing, and is refused with ifAbsent", async () => {
+      const { storage } = current();
+      await storage.put("a", Buffer.from("x"));
+      for (const name of ["copy", "move"] as const) {
+        await storage[name]("a", "a");
+        expect((await bytesOf(storage, "a")).toString()).to.equal("x");
+        expect(await thrownCode(() => storage[name]("a", "a", { ifAbsent: true }))).to.equal(
+          "ERR_STORAGE_EXISTS",
+        );
+        expect(await thrownCode(() => storage[name]("no", "no"))).to.equal("ERR_STORAGE_NOT_FOUND");
+      }
+    });
+
     it("a copy has the same content, id, etag, description and tags", async () => {
       const { storage } = current();
       const put = await storage.put("from", randomBytes(100_000), {

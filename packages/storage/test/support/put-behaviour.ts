@@ -1,6 +1,7 @@
 // What put keeps and gives back, whatever it is given; and what is left of a put that fails.
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
+import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { inChunks, thrownBy, thrownCode } from "./bodies.ts";
 import { bytesOf, type Subject } from "./storage-subject.ts";
@@ -166,6 +167,26 @@ export function describePut(current: () => Subject): void {
       expect(await harness.leftovers()).to.equal(0);
     };
     beforeEach(() => current().storage.put("k", Buffer.from("old")));
+
+    it("because its key was given up while the source was read", async () => {
+      const { harness, keyring } = current();
+      let used = keyring;
+      const rotating = harness.open({ keyring: () => used });
+      async function* slow(pieceBytes: number): AsyncGenerator<Buffer> {
+        yield Buffer.alloc(pieceBytes);
+        used = Keyring.fromKey(generateRootKey());
+        yield Buffer.alloc(pieceBytes);
+      }
+      // On S3 in one request, and in parts.
+      for (const pieceBytes of [1000, 5_000_000]) {
+        for (const key of ["k", "new"]) {
+          used = keyring;
+          const code = await thrownCode(() => rotating.put(key, slow(pieceBytes)));
+          expect(code).to.equal("ERR_KEY_UNKNOWN");
+        }
+      }
+      await afterFailure();
+    });
 
     it("in its source leaves the old object, and nothing else", async () => {
       const { storage } = current();

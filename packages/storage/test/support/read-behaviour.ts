@@ -1,8 +1,8 @@
 // Ranges, random access, and what a reader may rely on.
-import { createCipheriv, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { expect } from "chai";
-import { collect, inChunks, thrownBy, thrownCode } from "./bodies.ts";
+import { collect, inChunks, legacyBody, thrownBy, thrownCode } from "./bodies.ts";
 import type { Subject } from "./storage-subject.ts";
 
 const SEGMENT = 65_504;
@@ -104,13 +104,10 @@ export function describeReading(current: () => Subject): void {
       const accepting = harness.open({ keyring, plaintext: "accept", legacy: "aes-256-cbc" });
       const large = randomBytes(5_000_000);
       await storage.put("slow/encrypted", large);
-      const iv = randomBytes(16);
-      const cipher = createCipheriv("aes-256-cbc", Buffer.from(rootKey, "hex"), iv);
-      await harness.writeForeign(
-        "slow/legacy.bin",
-        Buffer.concat([iv, cipher.update(large), cipher.final()]),
-        { encrypted: "true", "encryption-method": "AES-256-CBC" },
-      );
+      await harness.writeForeign("slow/legacy.bin", legacyBody(large, rootKey), {
+        encrypted: "true",
+        "encryption-method": "AES-256-CBC",
+      });
       await harness.writeForeign("slow/plain.bin", large, { encrypted: "false" });
       for (const key of ["slow/encrypted", "slow/legacy.bin", "slow/plain.bin"]) {
         const object = await accepting.open(key);

@@ -1,10 +1,10 @@
 // What is not encrypted, and the legacy layout: refused, read where allowed, migrated.
-import { createCipheriv, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { channel } from "node:diagnostics_channel";
 import { generateRootKey, type InsecureEvent, type Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { findIn } from "../../../../test/support/leak-search.ts";
-import { thrownBy, thrownCode } from "./bodies.ts";
+import { legacyBody, thrownBy, thrownCode } from "./bodies.ts";
 import { bytesOf, findingsOf, type Subject } from "./storage-subject.ts";
 
 export function describeUnprotected(current: () => Subject): void {
@@ -17,11 +17,7 @@ export function describeUnprotected(current: () => Subject): void {
     });
     afterEach(() => channel("fieldseal:insecure").unsubscribe(onEvent));
 
-    const legacyBytes = (plaintext: Buffer, key = current().rootKey): Buffer => {
-      const iv = randomBytes(16);
-      const cipher = createCipheriv("aes-256-cbc", Buffer.from(key, "hex"), iv);
-      return Buffer.concat([iv, cipher.update(plaintext), cipher.final()]);
-    };
+    const legacyBytes = (plaintext: Buffer): Buffer => legacyBody(plaintext, current().rootKey);
     const marked = { encrypted: "true", "encryption-method": "AES-256-CBC", camera: "north" };
 
     it("has no etag that get believes: whoever writes to the store can choose it", async () => {
