@@ -5,12 +5,18 @@
 import type { ClientBase } from "pg";
 import { literal } from "./fence.ts";
 import { prepared } from "./statements.ts";
+import { inTransaction } from "./transaction.ts";
 
 export interface Statement {
   /** Values are $1, $2 ...; rows come back as JSON. */
   readonly text: string;
   /** SQL types of the values. */
   readonly types: readonly string[];
+  /**
+   * A condition that must hold once the statement and its triggers are through, else it fails with 22012 and nothing of it
+   * stays. Given the SQL of what the row that came back has as `written`, a bigint[].
+   */
+  readonly check?: ((written: string) => string) | undefined;
 }
 
 export type Execute<Row> = (values: readonly unknown[]) => Promise<Row[]>;
@@ -54,6 +60,8 @@ export const SILENCE = `DO $silence$
     END LOOP;
   END $silence$`;
 
+const NOWHERE = { constraint: "", table: "", column: "" };
+
 interface Session {
   readonly hasFunctions: boolean;
   /** By text. */
@@ -69,8 +77,7 @@ export async function silently<Row>(
 ): Promise<Execute<Row>> {
   const { hasFunctions, calls } = await sessionOf(client);
   if (!hasFunctions) {
-    return async (values) =>
-      (await client.query({ ...prepared(statement.text), values: [...values] })).rows as Row[];
+    return (values) => executePlainly<Row>(client, statement, values);
   }
   const call = calls.get(statement.text) ?? (await create(client, statement, calls));
   return async (values) => {
@@ -82,6 +89,29 @@ export async function silently<Row>(
     if (failed?.failure) throw new StatementRefused(failed.failure);
     return rows.map(({ row }) => row);
   };
+}
+
+async function executePlainly<Row>(
+  client: ClientBase,
+  { text, types, check }: Statement,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const execute = async (): Promise<Row[]> =>
+    (await client.query({ ...prepared(text), values: [...values] })).rows as Row[];
+  if (check === undefined) return execute();
+  return inTransaction(client, async () => {
+    const rows = await execute();
+    const given = types.map((type, i) => `$${i + 1}::${type}`).join(", ");
+    const holds = `SELECT ${check(`$${types.length + 1}::bigint[]`)} AS holds FROM (SELECT ${given}) AS given`;
+    for (const { written } of rows as readonly { readonly written: unknown }[]) {
+      const { rows: answers } = await client.query<{ holds: boolean }>({
+        ...prepared(holds),
+        values: [...values, written],
+      });
+      if (answers[0]?.holds !== true) throw new StatementRefused({ ...NOWHERE, code: "22012" });
+    }
+    return rows;
+  });
 }
 
 async function sessionOf(client: ClientBase): Promise<Session> {
@@ -98,7 +128,7 @@ async function sessionOf(client: ClientBase): Promise<Session> {
 
 async function create(
   client: ClientBase,
-  { text, types }: Statement,
+  { text, types, check }: Statement,
   calls: Map<string, string>,
 ): Promise<string> {
   const name = `pg_temp.fieldseal_${calls.size}`;
@@ -110,7 +140,7 @@ async function create(
   BEGIN
     SET CONSTRAINTS ALL IMMEDIATE;
     FOR fieldseal_record IN ${text} LOOP
-      fieldseal_row := to_jsonb(fieldseal_record);
+${check === undefined ? "" : `      IF NOT (${check("fieldseal_record.written")}) THEN RAISE EXCEPTION USING ERRCODE = '22012'; END IF;\n`}      fieldseal_row := to_jsonb(fieldseal_record);
       RETURN NEXT;
     END LOOP;
   EXCEPTION WHEN OTHERS OR assert_failure THEN

@@ -6,6 +6,7 @@
 // conditions on that one, whose xmin differs, and leaves it alone. SKIP LOCKED means that this statement never waits
 // for a row, so it can be part of no deadlock.
 import type { ClientBase } from "pg";
+import { hasAfterTriggers } from "./after-triggers.ts";
 import { byteaArray, reusedRoom, textArray, xidArray, type Room } from "./binary-array.ts";
 import type { Chunk } from "./chunks.ts";
 import { keyArrays, type Place, type ReadRow } from "./read.ts";
@@ -43,9 +44,11 @@ export async function writeBatch(
   const written = table.slots
     .map((slot, at) => ({ slot, at }))
     .filter(({ slot }) => slot.assign !== undefined);
-  const execute = await silently<{ readonly written: readonly number[] | null }>(
+  const { leaf } = checkpoint.chunk;
+  const isChecked = await hasAfterTriggers(client, leaf);
+  const execute = await silently<{ readonly written: readonly (number | string)[] | null }>(
     client,
-    statement(table, checkpoint.chunk.leaf),
+    statement(table, leaf, isChecked),
   );
   const [result] = await execute([
     checkpoint.runId,
@@ -87,10 +90,13 @@ function roomOf(client: ClientBase, slot: number): Room {
   return room;
 }
 
-/** The server names rows, by their position from 1, only when it did not write them all. */
-function missedOf(rows: readonly Changed[], written: readonly number[] | null): Changed[] {
-  if (written === null) return [];
-  const positions = new Set(written);
+/** The server names rows, by their position from 1, when it did not write them all. */
+function missedOf(
+  rows: readonly Changed[],
+  written: readonly (number | string)[] | null,
+): Changed[] {
+  if (written === null || written.length === rows.length) return [];
+  const positions = new Set(written.map(Number)); // outside of JSON, `pg` gives a bigint as text
   return rows.filter((_, i) => !positions.has(i + 1));
 }
 
@@ -99,7 +105,8 @@ const FIRST_KEY = 9;
 /** Run, chunk, owner, cursor, seen, seconds of the lease, whether it is the last batch, versions. */
 const FIRST_TYPES = ["bigint", "int", "uuid", "bigint", "bigint", "float8", "bool", "xid[]"];
 
-function statement(table: Table, leaf: string): Statement {
+/** With a check, it names what it wrote in any case. */
+function statement(table: Table, leaf: string, isChecked: boolean): Statement {
   const written = table.slots.filter(({ assign }) => assign !== undefined);
   const firstCell = FIRST_KEY + table.primaryKey.length;
   const keyArguments = table.keyTypes.map((type, i) => `$${FIRST_KEY + i}::text[]::${type}[]`);
@@ -117,16 +124,21 @@ function statement(table: Table, leaf: string): Statement {
     ...table.keyTypes.map(() => "text[]"),
     ...written.map(({ parameter }) => `${parameter}[]`),
   ];
+  const given = `unnest(${[...keyArguments, "$8::xid[]", ...cellArguments].join(", ")})
+        WITH ORDINALITY v(${[...keys, "version", ...cells, "position"].join(", ")})`;
+  const check = (positions: string): string =>
+    `NOT EXISTS (SELECT FROM ${given} LEFT JOIN ONLY ${leaf} t ON ${isRow("v")}
+       WHERE v.position = ANY (${positions}) AND (t.tableoid IS NULL OR ${isIntact(written, "v")} = 0))`;
+  const isNamed = isChecked ? "true" : "n.written < cardinality($8::xid[])";
   const text = `WITH owned AS MATERIALIZED (
       SELECT 1 FROM fieldseal.chunk WHERE run_id = $1 AND number = $2 AND owner = $3 FOR UPDATE
     ), l AS MATERIALIZED (
-      SELECT v.* FROM unnest(${[...keyArguments, "$8::xid[]", ...cellArguments].join(", ")})
-        WITH ORDINALITY v(${[...keys, "version", ...cells, "position"].join(", ")})
+      SELECT v.* FROM ${given}
       JOIN ONLY ${leaf} t ON ${isRow("v")} AND t.xmin = v.version
       WHERE EXISTS (SELECT 1 FROM owned) FOR NO KEY UPDATE OF t SKIP LOCKED
     ), u AS (
       UPDATE ONLY ${leaf} t SET ${assignments.join(", ")} FROM l WHERE ${isRow("l")}
-      RETURNING l.position, ${isIntact(written)} AS intact
+      RETURNING l.position, ${isIntact(written, "l")} AS intact
     ), n AS (
       SELECT count(*) AS written, 1 / min(intact) AS proof FROM u
     )
@@ -135,19 +147,19 @@ function statement(table: Table, leaf: string): Statement {
       finished_at = CASE WHEN $7 THEN clock_timestamp() END,
       written = chunk.written + n.written, conflicts = conflicts + cardinality($8::xid[]) - n.written
     FROM n WHERE run_id = $1 AND number = $2 AND owner = $3 AND coalesce(n.proof, 1) = 1
-    RETURNING CASE WHEN n.written < cardinality($8::xid[]) THEN (SELECT coalesce(array_agg(position), '{}') FROM u) END AS written`;
-  return { text, types };
+    RETURNING CASE WHEN ${isNamed} THEN (SELECT coalesce(array_agg(position), '{}') FROM u) END AS written`;
+  return { text, types, check: isChecked ? check : undefined };
 }
 
 /**
- * 1, or 0 when a trigger changed what was written: the division by it then fails the whole statement, because changed
+ * 1, or 0 when a trigger changed what was given: the division by it then fails the whole statement, because changed
  * ciphertext is lost data.
  */
-function isIntact(written: readonly Slot[]): string {
+function isIntact(written: readonly Slot[], given: string): string {
   const comparisons = written.flatMap(({ name, parameter, select }, i) => {
     if (select !== `t.${quote(name)}`) return []; // a plain column of another type
     const collation = parameter === "text" ? ' COLLATE "C"' : "";
-    return [`t.${quote(name)}${collation} IS NOT DISTINCT FROM l.c${i}`];
+    return [`t.${quote(name)}${collation} IS NOT DISTINCT FROM ${given}.c${i}`];
   });
   return comparisons.length === 0 ? "1" : `(${comparisons.join(" AND ")})::int`;
 }

@@ -60,10 +60,13 @@ describe("Obstacles", function () {
     return row!.n;
   };
 
-  const trigger = (body: string): Promise<unknown> =>
+  const trigger = (
+    body: string,
+    { when = "before update", condition = "true" } = {},
+  ): Promise<unknown> =>
     database.query(
       `create or replace function meddle() returns trigger language plpgsql as $$begin ${body} end$$;
-       create trigger meddle before update on t for each row execute function meddle()`,
+       create trigger meddle ${when} on t for each row when (${condition}) execute function meddle()`,
     );
 
   it("rows that the application locks for a while are skipped, and met again", async () => {
@@ -114,6 +117,52 @@ describe("Obstacles", function () {
       "select label from t where label !~ '^secret'",
     );
     expect(rows).to.deep.equal([]);
+  });
+
+  for (const role of ["a role that may make temporary functions", "one that may not"]) {
+    it(`a trigger that writes the row once more afterwards stops the run as well, of ${role}`, async () => {
+      await trigger("update t set label = upper(label) where id = new.id; return null;", {
+        when: "after update of label",
+        condition: "pg_trigger_depth() = 0",
+      });
+      const isOwner = role === "one that may not";
+      const other = `${database.name}_plain`;
+      const url = new URL(database.url);
+      if (isOwner) {
+        await database.query(
+          `revoke temporary on database ${database.name} from public; create role ${other} login password 'x';
+           grant create on database ${database.name} to ${other}; grant all on schema public to ${other}; alter table t owner to ${other}`,
+        );
+        [url.username, url.password] = [other, "x"];
+      }
+      const own = new Pool({ connectionString: url.href });
+      own.on("error", () => {});
+      try {
+        const error = await refusal(() => migrate(own, [label], { batchRows: 50, leaseMs: 1000 }));
+        expect(error).to.include({ code: "ERR_MIGRATE_DATABASE", table: "t" });
+        expect(error.message).to.match(/a trigger changes what is written/);
+        expect(await plaintextLeft()).to.equal(ROWS);
+        await database.query("alter table t disable trigger meddle");
+        const [report] = await migrate(own, [label], { batchRows: 50, leaseMs: 1000 });
+        expect(report).to.include({ state: "done", rowsWritten: ROWS });
+      } finally {
+        await own.end();
+        if (isOwner) {
+          await database.query(
+            `drop schema if exists fieldseal cascade; drop table t; drop owned by ${other}; drop role ${other};
+             grant temporary on database ${database.name} to public`,
+          );
+        }
+      }
+    });
+  }
+
+  it("a trigger that notes changes elsewhere afterwards is welcome", async () => {
+    await database.query("drop table if exists noted; create table noted (id int)");
+    await trigger("insert into noted values (new.id); return null;", { when: "after update" });
+    expect(await run()).to.include({ state: "done", rowsWritten: ROWS });
+    const [row] = await database.query<{ n: number }>("select count(*)::int as n from noted");
+    expect(row!.n).to.equal(ROWS);
   });
 
   it("a trigger that only touches another column is welcome", async () => {
