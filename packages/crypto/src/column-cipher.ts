@@ -128,9 +128,7 @@ export class ColumnCipher<T> {
 
   /** {@link ColumnCipher.open} for a whole column: fewer cipher calls. Errors carry the `position`. */
   openMany(stored: readonly (StoredInput | null | undefined)[]): (T | null)[] {
-    // Pushed, because V8 keeps an array that was made by its length marked as one with holes, which is slower to use.
-    const out: (T | null)[] = [];
-    for (let i = 0; i < stored.length; i++) out.push(null);
+    const out = stored.map((): T | null => null);
     if (stored.every((value) => value === null || value === undefined)) return out;
     try {
       const counts = this.#bind().opener.openMany(stored, (position, value) => {

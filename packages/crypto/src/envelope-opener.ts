@@ -25,10 +25,7 @@ import type { Aead, BodyRange, PlaintextReader } from "./suites/aead.ts";
 import { SMALL_BODY_BYTES, TAG_BYTES } from "./suites/hmac.ts";
 import { workspace } from "./workspace.ts";
 
-/**
- * Texts that are opened together: few enough for what is made of them to stay in the processor's cache, which
- * halves the cost of checking their alphabet. Fewer than the least gain nothing by it.
- */
+/** Texts that are opened together; of more, what is made of them leaves the processor's cache. Fewer gain nothing. */
 const MAX_TEXTS = 256;
 const MIN_TEXTS = 2;
 /** Characters of an envelope whose body is short enough for {@link SMALL_BODY_BYTES}. */

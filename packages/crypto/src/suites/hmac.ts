@@ -79,8 +79,8 @@ export class BodyHmac {
   }
 
   /**
-   * Whether the tag behind a body that was decoded into place is that of the body; the tag is overwritten. Constant-time:
-   * all of it is compared, by words, because characters of a string one by one cost twice as much.
+   * Whether the tag behind a body that was decoded into place is its own; the tag is overwritten. Constant-time: all of it
+   * is compared, by words, at half the cost of characters.
    */
   isAuthentic(lengthBytes: number): boolean {
     const words = this.#words;
