@@ -29,6 +29,7 @@ import { reencrypt, rewrap, type RotationParts } from "./object-rotation.ts";
 import { verify } from "./object-verification.ts";
 import { ObjectWriter } from "./object-writer.ts";
 import { OpenedObject, resultOf } from "./opened-object.ts";
+import { holding } from "./put-source.ts";
 import { publishing } from "./storage-events.ts";
 import { checkTagBytes, checkTags, ownTags, withoutOwnTags, type Tags } from "./tags.ts";
 
@@ -55,8 +56,10 @@ export class BackendStorage implements EncryptedStorage {
   }
 
   async put(key: string, source: PutSource, options: PutOptions = {}): Promise<ObjectInfo> {
-    const name = checkKey(key);
-    return publishing("put", name, () => this.#parts.writer.put(name, source, options));
+    return holding(source, () => {
+      const name = checkKey(key);
+      return publishing("put", name, () => this.#parts.writer.put(name, source, options));
+    });
   }
 
   async get(key: string, options: GetOptions = {}): Promise<GetResult> {
@@ -125,7 +128,10 @@ export class BackendStorage implements EncryptedStorage {
     return verify({ ...options, prefix: checkPrefix(prefix) }, this.#parts);
   }
 
-  gc({ olderThanMs = DAY_MS }: GcOptions = {}): Promise<GcReport> {
+  async gc({ olderThanMs = DAY_MS }: GcOptions = {}): Promise<GcReport> {
+    // Nothing is younger than NaN: uploads that are running would be removed.
+    if (typeof olderThanMs !== "number" || Number.isNaN(olderThanMs))
+      throw new RangeError("olderThanMs must be a number.");
     return this.#backend.gc({ olderThanMs });
   }
 

@@ -2,7 +2,10 @@
 import type { Readable } from "node:stream";
 import type { ErrorCode, KeyringInput } from "@fieldseal/crypto";
 
-/** What can be stored. A `Readable` is an `AsyncIterable`, and so is a web `ReadableStream` on Node. */
+/**
+ * What can be stored. A `Readable` is an `AsyncIterable`, and so is a web `ReadableStream` on Node. If the put fails, a
+ * `Readable` is destroyed, but for an HTTP request that was not read yet: it shares the connection of its answer.
+ */
 export type PutSource = Uint8Array | Blob | AsyncIterable<Uint8Array>;
 
 /** Options that every storage takes. */
@@ -190,7 +193,10 @@ export interface VerifiedObject {
 }
 
 export interface GcOptions {
-  /** Leftovers younger than this may belong to a put that is running. Defaults to 24 hours. */
+  /**
+   * Leftovers that nothing was added to for this long are removed; younger ones may belong to a put that is running.
+   * Defaults to 24 hours.
+   */
   readonly olderThanMs?: number;
 }
 

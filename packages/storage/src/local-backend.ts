@@ -7,7 +7,7 @@ import { attempt, backendError } from "./backend-error.ts";
 import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { withFileLock, withFileLocks } from "./file-lock.ts";
 import { isAbsent, LocalFile, openFile } from "./local-file.ts";
-import { ownSidecar } from "./local-sidecar.ts";
+import { isDescription, ownSidecar } from "./local-descriptions.ts";
 import { LocalFolder, syncFolder, temporaryBeside } from "./local-folder.ts";
 import { collectGarbage, listFiles } from "./local-listing.ts";
 import {
@@ -16,7 +16,7 @@ import {
   MAX_LOCAL_TAG_BYTES,
   SLOT_BYTES,
 } from "./local-slots.ts";
-import { changed, exists, foreign, notFound } from "./object-errors.ts";
+import { changed, describes, exists, foreign, notFound } from "./object-errors.ts";
 import { FILE_MODE, writeFile } from "./local-writer.ts";
 import type { Tags } from "./tags.ts";
 
@@ -37,7 +37,7 @@ export class LocalBackend implements ObjectBackend {
   }
 
   async write(key: string, request: WriteRequest): Promise<StoredObject> {
-    const path = await attempt("writing", key, () => this.#folder.pathToWrite(key));
+    const path = await this.#pathToWrite(key);
     const temporary = temporaryBeside(path);
     try {
       const isDurable = this.#isDurable;
@@ -112,9 +112,9 @@ export class LocalBackend implements ObjectBackend {
         if (left !== undefined) await rm(left, { force: true });
       });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EXDEV") {
-        throw isAbsent(error) ? notFound(from) : backendError(error, "moving", from);
-      }
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EXDEV")
+        throw code === "ENOENT" ? notFound(from) : backendError(error, "moving", from);
       await this.#moveToOtherDisk(from, to, source, request);
     }
     if (this.#isDurable) await attempt("moving", from, () => syncFolder(dirname(source)));
@@ -126,7 +126,7 @@ export class LocalBackend implements ObjectBackend {
       const found = await lstat(path).catch((error: unknown) => {
         if (!isAbsent(error)) throw error;
       });
-      if (found === undefined || found.isDirectory()) return false;
+      if (found === undefined || found.isDirectory() || (await isDescription(path))) return false;
       const isDeleted = await withFileLock(path, () => removeFile(path));
       if (this.#isDurable) await syncFolder(dirname(path));
       return isDeleted;
@@ -221,7 +221,15 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     if (file.prefix === undefined) throw foreign(from);
     const source = await this.#folder.pathOf(from);
-    return [source, await attempt("writing", to, () => this.#folder.pathToWrite(to))];
+    return [source, await this.#pathToWrite(to)];
+  }
+
+  #pathToWrite(key: string): Promise<string> {
+    return attempt("writing", key, async () => {
+      const path = await this.#folder.pathToWrite(key);
+      if (await isDescription(path)) throw describes(key);
+      return path;
+    });
   }
 
   async #versionAt(path: string, key: string): Promise<string> {

@@ -6,7 +6,8 @@ import { backendError } from "./backend-error.ts";
 import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { isAbsent, isOurs } from "./local-file.ts";
 import { TEMPORARY_NAME, type LocalFolder } from "./local-folder.ts";
-import { ownSidecar, readSidecar, sidecarOf } from "./local-sidecar.ts";
+import { ownSidecar } from "./local-descriptions.ts";
+import { readSidecar, sidecarOf } from "./local-sidecar.ts";
 
 export async function* listFiles(
   folder: LocalFolder,

@@ -1,6 +1,5 @@
 // The JSON files that older systems keep beside the files they describe.
-import { lstat, readdir, readFile } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { lstat, readFile } from "node:fs/promises";
 
 const MAX_SIDECAR_BYTES: number = 64 * 1024;
 
@@ -12,7 +11,13 @@ export function sidecarOf(path: string): string | undefined {
 /** Its pairs with lower-case names, `_` as `-`; undefined where there is no such file or it is about something else. */
 export async function readSidecar(path: string): Promise<Record<string, string> | undefined> {
   const sidecar = sidecarOf(path);
-  if (sidecar === undefined) return undefined;
+  return sidecar === undefined ? undefined : readDescription(sidecar);
+}
+
+/** The same of the JSON file itself. */
+export async function readDescription(
+  sidecar: string,
+): Promise<Record<string, string> | undefined> {
   try {
     const found = await lstat(sidecar);
     if (!found.isFile() || found.size > MAX_SIDECAR_BYTES) return undefined;
@@ -25,13 +30,4 @@ export async function readSidecar(path: string): Promise<Record<string, string> 
   } catch {
     return undefined;
   }
-}
-
-/** The one that describes this file, which is there, and no other file: it goes when the file does. */
-export async function ownSidecar(path: string): Promise<string | undefined> {
-  if ((await readSidecar(path)) === undefined) return undefined;
-  const sidecar = sidecarOf(path) as string;
-  const names = await readdir(dirname(path));
-  const described = names.filter((name) => sidecarOf(name) === basename(sidecar));
-  return described.length === 1 && described[0] === basename(path) ? sidecar : undefined;
 }

@@ -27,3 +27,11 @@ export function foreign(key: string): StorageError {
     { objectKey: key },
   );
 }
+
+export function describes(key: string): StorageError {
+  return new StorageError(
+    "ERR_STORAGE_UNPROTECTED",
+    `"${key}" describes an object that is not encrypted by this package yet. Run reencrypt on that first.`,
+    { objectKey: key },
+  );
+}

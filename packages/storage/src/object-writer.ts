@@ -48,11 +48,7 @@ export class ObjectWriter {
     const target: Target = {
       objectId: randomBytes(16),
       metadata,
-      tags: checkTags(
-        options.tags ?? {},
-        confidential.filter((text) => text.length > 2),
-        key,
-      ),
+      tags: checkTags(options.tags ?? {}, confidential, key),
       ifAbsent: options.ifAbsent === true,
       signal: options.signal,
     };

@@ -1,4 +1,6 @@
 // What is given to put, as one stream of bytes that is counted, checked and can be aborted.
+import { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import { StorageError } from "@fieldseal/crypto";
 import type { PutOptions, PutSource } from "./contract.ts";
 
@@ -43,6 +45,28 @@ export function checkSource(
   return { size, bytesTaken: () => taken, chunks: chunks() };
 }
 
+/**
+ * Takes a stream over while it is put: what it reports before it is read from would end the process, and if the put fails
+ * it would stay open.
+ */
+export async function holding<T>(source: unknown, put: () => Promise<T>): Promise<T> {
+  const stream = isStream(source) ? source : undefined;
+  stream?.on("error", () => {});
+  try {
+    return await put();
+  } catch (error) {
+    // A request has the connection of its answer.
+    if (!(source instanceof IncomingMessage)) stream?.destroy();
+    throw error;
+  }
+}
+
+/** By its shape: packages bring streams of their own. */
+function isStream(source: unknown): source is Readable {
+  const { on, destroy } = (source ?? {}) as Partial<Readable>;
+  return typeof on === "function" && typeof destroy === "function";
+}
+
 function asIterable(source: unknown): AsyncIterable<unknown> | undefined {
   if (source instanceof Uint8Array) return once(source);
   if (source instanceof Blob) return source.stream();
@@ -62,13 +86,14 @@ export async function* abortable<T>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<T> {
   if (signal === undefined) return yield* source;
-  signal.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
   const waiting: { interrupt?: (reason: unknown) => void } = {};
   const stop = (): void => waiting.interrupt?.(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
   try {
     for (;;) {
+      // Aborted while its last chunk was used up.
+      signal.throwIfAborted();
       // One promise per chunk: a race with a promise that lasts would keep every chunk alive until that one settles.
       const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
         waiting.interrupt = reject;

@@ -24,6 +24,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   IllegalLocationConstraintException: REGION,
   ENOTFOUND: REGION,
   ECONNREFUSED: "Check the endpoint, and that the store runs.",
+  NoSuchUpload: "Its parts were removed before it was complete, by gc or a lifecycle rule.",
   MetadataTooLarge: "Shorten fileName and metadata.",
 };
 
@@ -35,7 +36,7 @@ export function s3Error(error: unknown, action: string, key: string): Error {
   if (error instanceof StorageError || error instanceof ConfigError) return error;
   const status = statusOf(error);
   const name = nameOf(error);
-  if (status === 404 && name !== "NoSuchBucket") return notFound(key);
+  if (status === 404 && name !== "NoSuchBucket" && name !== "NoSuchUpload") return notFound(key);
   if (status === 412) return changed(key);
   const plain = backendError(error, action, key);
   const advice = ADVICE[name] ?? ADVICE[String((error as { code?: unknown }).code)];

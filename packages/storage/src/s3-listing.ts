@@ -1,5 +1,5 @@
 // Pages of a bucket: objects in the order of their keys, and what interrupted uploads left behind.
-import type { ListPartsCommandInput, MultipartUpload } from "@aws-sdk/client-s3";
+import type { ListPartsCommandInput, MultipartUpload, Part } from "@aws-sdk/client-s3";
 import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
 import type { S3, S3Bucket } from "./s3-bucket.ts";
 import { statusOf } from "./s3-errors.ts";
@@ -41,7 +41,7 @@ export async function collectUploads(bucket: S3Bucket, olderThanMs: number): Pro
     for await (const { Key, UploadId, Initiated } of unfinished(s3, bucket)) {
       if (Initiated === undefined || Initiated.getTime() > before) continue;
       const upload = { Bucket: bucket.name, Key, UploadId };
-      const partBytes = await removeUpload(s3, upload);
+      const partBytes = await removeIfOlder(s3, upload, before);
       if (partBytes === undefined) continue;
       removed++;
       bytes += partBytes;
@@ -61,13 +61,18 @@ async function* unfinished({ client, sdk }: S3, bucket: S3Bucket): AsyncGenerato
   }
 }
 
-/** Bytes of its parts; undefined if it was finished or removed meanwhile. */
-async function removeUpload(
+/** Bytes of its parts; undefined if a part came later, or it was finished or removed meanwhile. */
+async function removeIfOlder(
   s3: S3,
   upload: { Bucket: string; Key: string | undefined; UploadId: string | undefined },
+  before: number,
 ): Promise<number | undefined> {
   try {
-    const bytes = await bytesOfParts(s3, upload);
+    let bytes = 0;
+    for await (const { Size = 0, LastModified } of partsOf(s3, upload)) {
+      if (LastModified !== undefined && LastModified.getTime() > before) return undefined;
+      bytes += Size;
+    }
     await s3.client.send(new s3.sdk.AbortMultipartUploadCommand(upload));
     return bytes;
   } catch (error) {
@@ -77,13 +82,12 @@ async function removeUpload(
 }
 
 /** The SDK's paginator goes by the marker alone, which Ceph gives with the last page too, and never ends. */
-async function bytesOfParts({ client, sdk }: S3, upload: ListPartsCommandInput): Promise<number> {
-  let bytes = 0;
+async function* partsOf({ client, sdk }: S3, upload: ListPartsCommandInput): AsyncGenerator<Part> {
   for (let marker: string | undefined; ;) {
     const from = marker === undefined ? {} : { PartNumberMarker: marker };
     const page = await client.send(new sdk.ListPartsCommand({ ...upload, ...from }));
-    for (const { Size = 0 } of page.Parts ?? []) bytes += Size;
-    if (page.IsTruncated !== true) return bytes;
+    yield* page.Parts ?? [];
+    if (page.IsTruncated !== true) return;
     marker = page.NextPartNumberMarker;
   }
 }

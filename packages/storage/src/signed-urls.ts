@@ -82,8 +82,8 @@ export class SignedUrls {
   /** @throws {@link StorageError} `ERR_STORAGE_KEY` */
   sign(key: string, options: SignOptions = {}): string {
     const { expiresInSeconds = 300, disposition = "inline", objectId } = options;
-    if (!(expiresInSeconds > 0))
-      throw new RangeError("expiresInSeconds must be a positive number.");
+    if (!Number.isFinite(expiresInSeconds) || expiresInSeconds <= 0)
+      throw new RangeError("expiresInSeconds must be a finite positive number.");
     const token: Token = {
       k: checkKey(key),
       e: Math.floor(Date.now() / 1000 + expiresInSeconds),

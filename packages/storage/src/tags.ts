@@ -52,7 +52,7 @@ export function checkTags(tags: Tags, confidential: readonly string[], objectKey
     if (typeof value !== "string" || value.length > MAX_VALUE_CHARACTERS || !ALLOWED.test(value)) {
       refuse(`the value of ${shown} is no string, too long or has characters that S3 refuses`);
     }
-    if (CONFIDENTIAL.test(name) || confidential.includes(value)) {
+    if (CONFIDENTIAL.test(name) || (value.length > 2 && confidential.includes(value))) {
       refuse(`${shown} would be public; tags are not encrypted. Put it into metadata`);
     }
   }

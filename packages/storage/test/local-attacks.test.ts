@@ -215,6 +215,42 @@ describe("EncryptedLocalStorage under attack", () => {
     expect((await readdir(folder)).toSorted()).to.deep.equal(["7.jpg", "k"]);
   });
 
+  it("what describes an older object is no object: it is neither replaced nor deleted", async () => {
+    const description = JSON.stringify({ encrypted: false, origin: "gate" });
+    await writeFile(at("7.json"), description);
+    await writeFile(at("7.mp4"), "video");
+    for (const action of [
+      () => storage.put("7.json", Buffer.from("boxes")),
+      () => storage.put("7.json", Buffer.from("boxes"), { ifAbsent: true }),
+      () => storage.copy("k", "7.json"),
+      () => storage.move("k", "7.json"),
+    ]) {
+      expect(await code(action)).to.equal("ERR_STORAGE_UNPROTECTED");
+    }
+    expect(await storage.delete("7.json")).to.equal(false);
+    expect(await accepting.head("7.mp4")).to.have.nested.property("metadata.origin", "gate");
+    await accepting.reencrypt("7.mp4");
+    await storage.put("7.json", Buffer.from("boxes"));
+    expect(await bytesOf("7.mp4")).to.equal("video");
+    expect(await bytesOf("7.json")).to.equal("boxes");
+    expect(await storage.delete("7.json")).to.equal(true);
+  });
+
+  it("a description that several objects shared goes with the last that needs it", async () => {
+    for (const finish of [
+      () => accepting.reencrypt("7.mp4"),
+      () => accepting.delete("7.mp4"),
+      () => accepting.put("7.mp4", Buffer.from("new")),
+    ]) {
+      await writeFile(at("7.json"), JSON.stringify({ encrypted: false, filename: "ada.mp4" }));
+      for (const key of ["7.jpg", "7.mp4"]) await writeFile(at(key), key);
+      await accepting.reencrypt("7.jpg");
+      expect(await readdir(folder)).to.include("7.json");
+      await finish();
+      expect(await readdir(folder)).not.to.include("7.json");
+    }
+  });
+
   it("move takes away the description that a migration left beside its source", async () => {
     await storage.put("clips/1.mp4", Buffer.from("video"));
     await writeFile(at("clips/1.json"), JSON.stringify({ encrypted: "false", camera: "north" }));

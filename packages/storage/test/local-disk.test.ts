@@ -164,6 +164,9 @@ describe("EncryptedLocalStorage on its disk", () => {
       await utimes(at(name), old, old);
     }
     expect(await storage.gc()).to.deep.equal({ removed: 2, bytes: 8 });
+    // Compared with this, nothing is too young.
+    for (const olderThanMs of [NaN, "1" as never])
+      expect(await thrownBy(() => storage.gc({ olderThanMs }))).to.be.instanceOf(RangeError);
     expect(await storage.gc({ olderThanMs: -1 })).to.deep.equal({ removed: 1, bytes: 7 });
     expect((await readdir(folder, { recursive: true })).toSorted()).to.deep.equal(
       ["a", "a/k", ...others].toSorted(),
@@ -235,6 +238,11 @@ describe("EncryptedLocalStorage on its disk", () => {
     expect(await code(() => storage.get("a/b"))).to.equal("ERR_STORAGE_NOT_FOUND");
     await mkdir(at("folder"), { recursive: true });
     expect(await code(() => storage.get("folder"))).to.equal("ERR_STORAGE_NOT_FOUND");
+    for (const action of ["copy", "move"] as const) {
+      for (const to of ["a/b", "folder"])
+        expect(await code(() => storage[action]("a", to))).to.equal("ERR_STORAGE_BACKEND");
+    }
+    expect((await storage.head("a")).size).to.equal(1);
   });
 
   it("a reencrypt that met a newer object leaves that one", async () => {

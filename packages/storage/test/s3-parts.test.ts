@@ -1,4 +1,5 @@
 // Objects that are sent in parts: whole or not at all, and telling nothing.
+import { setTimeout as delay } from "node:timers/promises";
 import { CreateMultipartUploadCommand, UploadPartCommand } from "@aws-sdk/client-s3";
 import { expect } from "chai";
 import { findIn } from "../../../test/support/leak-search.ts";
@@ -147,5 +148,28 @@ describe("objects of many parts in S3", function () {
     const elsewhere = harness.open({ keyring, prefix: "elsewhere/" });
     expect(await elsewhere.gc({ olderThanMs: -5000 })).to.deep.equal({ removed: 0, bytes: 0 });
     expect(await storage.gc({ olderThanMs: -5000 })).to.deep.equal({ removed: 3, bytes: 3000 });
+  });
+
+  it("of a put that takes longer than gc waits are kept while more of them come", async () => {
+    const { bucket, harness, storage } = current();
+    const upload = harness.at("k");
+    const { UploadId } = await bucket.client.send(new CreateMultipartUploadCommand(upload));
+    // Some stores tell times in whole seconds.
+    await delay(1100);
+    const between = Date.now();
+    await delay(1100);
+    const part = { ...upload, UploadId, PartNumber: 1, Body: Buffer.alloc(1000) };
+    await bucket.client.send(new UploadPartCommand(part));
+    const none = { removed: 0, bytes: 0 };
+    expect(await storage.gc({ olderThanMs: Date.now() - between })).to.deep.equal(none);
+    expect(await storage.gc({ olderThanMs: -5000 })).to.deep.equal({ removed: 1, bytes: 1000 });
+  });
+
+  it("that were removed before they became an object are no missing object", async () => {
+    const { storage, spy, spied } = current();
+    beforeNth(spy, "UploadPart", 3, () => storage.gc({ olderThanMs: -5000 }));
+    const error = await thrownBy(() => spied.put("k", LARGE));
+    expect(error).to.have.property("code", "ERR_STORAGE_BACKEND");
+    expect(error.message).to.match(/NoSuchUpload 404\. .*gc or a lifecycle rule\.$/);
   });
 });

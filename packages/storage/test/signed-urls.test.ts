@@ -63,6 +63,11 @@ describe("SignedUrls", () => {
     expect(performance.now() - start).to.be.lessThan(1000);
   });
 
+  it("expire after a number of seconds, and after nothing else", () => {
+    for (const expiresInSeconds of [0, -1, NaN, Infinity, "300" as never])
+      expect(() => urls.sign("k", { expiresInSeconds })).to.throw(RangeError);
+  });
+
   it("tell a missing key from a bad link", () => {
     const unset = new SignedUrls({
       baseUrl: "/files/",

@@ -1,6 +1,7 @@
 // What put keeps and gives back, whatever it is given; and what is left of a put that fails.
 import { randomBytes } from "node:crypto";
-import { Readable } from "node:stream";
+import { createReadStream } from "node:fs";
+import { PassThrough, Readable } from "node:stream";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { inChunks, thrownBy, thrownCode } from "./bodies.ts";
@@ -213,11 +214,46 @@ export function describePut(current: () => Subject): void {
         const putting = storage.put(key, stuck(), { signal: abort.signal });
         setTimeout(() => abort.abort(reason), 50);
         expect(await thrownBy(() => putting)).to.equal(reason);
+        // While nobody waits for a chunk.
+        const early = new AbortController();
+        const { signal } = early;
+        const onProgress = (): void => early.abort(reason);
+        expect(await thrownBy(() => storage.put(key, stuck(), { signal, onProgress }))).to.equal(
+          reason,
+        );
       }
       const aborted = AbortSignal.abort(new Error("before"));
       expect(
         (await thrownBy(() => storage.put("k", Buffer.of(1), { signal: aborted }))).message,
       ).to.equal("before");
+      await afterFailure();
+    });
+
+    it("by what its stream reports before it is read, and no stream stays open", async () => {
+      const { storage } = current();
+      for (const [key, code] of [
+        ["new/er", "ENOENT"],
+        ["../new", "ERR_STORAGE_KEY"],
+      ] as const) {
+        const missing = createReadStream("/nowhere/at/all");
+        const closed = new Promise<void>((resolve) => missing.on("close", resolve));
+        expect(await thrownCode(() => storage.put(key, missing))).to.equal(code);
+        await closed;
+      }
+      const abort = new AbortController();
+      for (const [key, options] of [
+        ["../new", {}],
+        ["new", { contentType: "no type" }],
+        ["new", { metadata: { long: "x".repeat(5000) } }],
+        ["new", { signal: AbortSignal.abort() }],
+        ["new", { signal: abort.signal }],
+      ] as const) {
+        const stream = new PassThrough();
+        const putting = thrownBy(() => storage.put(key, stream, options));
+        setImmediate(() => abort.abort());
+        await putting;
+        expect(stream.destroyed, JSON.stringify(options)).to.equal(true);
+      }
       await afterFailure();
     });
 
