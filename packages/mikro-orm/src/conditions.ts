@@ -5,6 +5,7 @@ import { bindingOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./
 import {
   directPropertyOfKey,
   isInsideDocument,
+  isRawSql,
   propertyOfKey,
   type Properties,
   type Property,
@@ -13,7 +14,13 @@ import {
 import { encryptedBehind } from "./other-names.ts";
 import { encryptionOf } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
-import { isRawNull, refuseRawEmbeddable, refuseRawKeys, refuseRawOperand } from "./raw-sql.ts";
+import {
+  encryptedInside,
+  isRawNull,
+  refuseRawEmbeddable,
+  refuseRawKeys,
+  refuseRawOperand,
+} from "./raw-sql.ts";
 
 export type Condition = Record<string, unknown>;
 
@@ -71,11 +78,23 @@ function prepareEntry(key: string, value: unknown, { prop, options }: Target): [
   const type = encryptedTypeOf(prop);
   if (type === undefined) {
     refuseRawEmbeddable(prop, value);
-    if (isPlainObject(value)) refuseOperators(prop, value, options);
-    return [key, value];
+    const plain = withoutClasses(prop, value);
+    if (isPlainObject(plain)) refuseOperators(prop, plain, options);
+    return [key, plain];
   }
   const ownKey = directPropertyOfKey(key, options) ? key : keyOfPath(key, { prop, options }, type);
   return [ownKey, value === null ? value : prepareValue(type, value)];
+}
+
+/** Embeddables as plain objects: MikroORM compares with the values in an instance as they are. */
+export function withoutClasses(prop: Property, value: unknown): unknown {
+  if (!prop.embeddedProps || encryptedInside(prop) === undefined) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutClasses(prop, item));
+  if (typeof value !== "object" || value === null || isRawSql(value)) return value;
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined);
+  if (!isPlainObject(value)) return Object.fromEntries(entries);
+  if (!Object.keys(value).some(isOperator)) return value;
+  return Object.fromEntries(entries.map(([name, part]) => [name, withoutClasses(prop, part)]));
 }
 
 /** MikroORM would quote the whole condition. */
@@ -126,6 +145,10 @@ function prepareValue(type: BoundType, value: unknown, operator = "$in"): unknow
 }
 
 function prepareComparison(type: BoundType, operand: unknown, operator: string): unknown {
+  // Some reach SQL without a conversion, which would refuse them.
+  if (operand !== null && operator !== "$exists" && !COMPARISONS.has(operator)) {
+    throw unsupportedQuery(type, `cannot be compared by ${operator}`);
+  }
   if (Array.isArray(operand) && (operator === "$in" || operator === "$nin")) {
     return prepareValue(type, operand, operator);
   }

@@ -1,10 +1,12 @@
 // Names that MikroORM does not take for a property and passes on to SQL as they are: a column's name, a path whose
 // first part is no alias. Under such a name a value would be written or looked for in the clear.
 import { UnsupportedQueryError } from "@fieldseal/crypto";
+import { Utils } from "@mikro-orm/core";
 import { bindingOf, encryptedTypeOf, refusedTarget, type BoundType } from "./binding.ts";
 import {
   columnOf,
   propertyAt,
+  propertyOfKey,
   type Properties,
   type Row,
   type WhereOptions,
@@ -30,6 +32,9 @@ function columnsOf(properties: Properties): ReadonlyMap<string, BoundType> {
 
 /** The encrypted property that a name stands for which is not its own. */
 export function encryptedBehind(key: string, options: WhereOptions): BoundType | undefined {
+  // Several columns that are compared, or sorted by, together.
+  const names = key.split(Utils.PK_SEPARATOR);
+  if (names.length > 1) return names.map((name) => encryptedNamed(name, options)).find(Boolean);
   const [first = "", ...rest] = key.split(".");
   const aliased = options.aliasMap?.[first];
   const properties = options.metadata.find(aliased ?? options.entityName)?.properties;
@@ -41,6 +46,10 @@ export function encryptedBehind(key: string, options: WhereOptions): BoundType |
     if (found) return found;
   }
   return undefined;
+}
+
+function encryptedNamed(name: string, options: WhereOptions): BoundType | undefined {
+  return encryptedTypeOf(propertyOfKey(name, options)) ?? encryptedBehind(name, options);
 }
 
 /**

@@ -4,6 +4,7 @@ import { encryptedTypeOf, unsupportedQuery } from "./binding.ts";
 import { isOperator, type Condition } from "./conditions.ts";
 import { metaOfBuilder, type QueryBuilder } from "./driver-internals.ts";
 import {
+  entityNameOf,
   propertiesOf,
   propertyOfKey,
   targetOf,
@@ -16,6 +17,7 @@ import { encryptedBehind, refusePaths } from "./other-names.ts";
 import { companionsOf, encryptionOf, encryptRows } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
 import { refuseCopies } from "./column-copies.ts";
+import { refuseRawKeys } from "./raw-sql.ts";
 import { convertUnconverted } from "./unconverted.ts";
 
 const patched = new WeakSet<object>();
@@ -65,10 +67,19 @@ function patchConditions(prototype: QueryBuilder): void {
     return populate.call(this, hints, convert(where), convert(filter));
   };
   prototype.joinReference = function (field, alias, condition, ...rest) {
-    const target =
-      typeof field === "string" ? targetOf(propertyOfKey(field, optionsOf(this))) : undefined;
-    const qualified = target ? qualify(condition, { target, alias, builder: this }) : condition;
-    return joinReference.call(this, field, alias, qualified, ...rest);
+    const prop = typeof field === "string" ? propertyOfKey(field, optionsOf(this)) : undefined;
+    const target = targetOf(prop);
+    if (!prop || !target) return joinReference.call(this, field, alias, condition, ...rest);
+    const qualified = qualify(condition, { target, alias, builder: this });
+    // MikroORM puts the condition that the relation was declared with into the join as it is.
+    const { where } = prop;
+    const entityName = entityNameOf(target, this.metadata);
+    if (where) prop.where = convertUnconverted({ ...optionsOf(this), entityName, where }) as never;
+    try {
+      return joinReference.call(this, field, alias, qualified, ...rest);
+    } finally {
+      if (where) prop.where = where;
+    }
   };
   prototype.having = function (condition, ...rest) {
     refuseHaving(this, condition);
@@ -119,6 +130,7 @@ function isConverted(key: string, { target, builder }: Join): boolean {
 function refuseHaving(builder: QueryBuilder, condition: unknown): void {
   if (Array.isArray(condition)) for (const item of condition) refuseHaving(builder, item);
   if (!isPlainObject(condition)) return;
+  refuseRawKeys(condition, optionsOf(builder));
   for (const [key, value] of Object.entries(condition)) {
     if (isOperator(key)) refuseHaving(builder, value);
     else refuseField(builder, key, "cannot be compared in HAVING");

@@ -2,7 +2,7 @@
 // `populateFilter` of joined relations, those and `where` of many-to-many collections, and the search for the row of
 // an upsert by its unique properties.
 import { encryptedTypeOf } from "./binding.ts";
-import { isOperator, type Condition } from "./conditions.ts";
+import { isOperator, withoutClasses, type Condition } from "./conditions.ts";
 import {
   entityNameOf,
   processWhere,
@@ -22,10 +22,11 @@ export function convertUnconverted(options: WhereOptions): unknown {
   if (!isPlainObject(where)) return where;
   const meta = options.metadata.find(options.entityName);
   const parts = Reflect.ownKeys(where).map((key): Condition => {
-    const value = where[key as string];
-    if (typeof key === "symbol") return { [key]: value };
-    if (isOperator(key)) return { [key]: convertUnconverted({ ...options, where: value }) };
+    const given = where[key as string];
+    if (typeof key === "symbol") return { [key]: given };
+    if (isOperator(key)) return { [key]: convertUnconverted({ ...options, where: given }) };
     const prop = meta?.properties[key as never] as Property | undefined;
+    const value = prop ? withoutClasses(prop, given) : given;
     const isOurs = encryptedTypeOf(prop) !== undefined && !isConverted(value);
     if (isOurs) return processWhere({ ...options, where: { [key]: value } }) as Condition;
     const target = targetOf(prop);

@@ -97,6 +97,11 @@ onBothVersions("Other names of encrypted properties", (suite) => {
     "GROUP BY a column": (em) => builder(em).select("id").groupBy("full_text").execute(),
     "ORDER BY a column": (em) =>
       builder(em).select("*").orderBy({ "n.full_text": "asc" }).execute(),
+    "find by several at once": (em) => em.find(Note, { "id~~~fullText": [1, SECRET] } as never),
+    "find by a list of several": (em) =>
+      em.find(Note, { "id~~~fullText": { $in: [[1, SECRET]] } } as never),
+    "ORDER BY several at once": (em) =>
+      builder(em).select("*").orderBy({ "id~~~fullText": "asc" }).execute(),
     "HAVING a column": (em) =>
       builder(em).select("id").groupBy("id").having({ full_text: SECRET }).execute(),
   };

@@ -95,6 +95,21 @@ onBothVersions("Query builders", (suite) => {
     await refusal(() => people().select("*").orderBy({ "address.zip": "asc" }).getResult());
   });
 
+  it("take an embeddable itself for the values in it", async () => {
+    const { address } = await suite.em().findOneOrFail(suite.Person, { id });
+    await refusal(() => suite.em().find(suite.Person, { address }));
+    await refusal(() => suite.em().find(suite.Person, { address: { $eq: address } } as never));
+    delete (address as Partial<typeof address>).street;
+    const found = await people().select("*").where({ address }).getResult();
+    expect(found.map((one) => one.id)).to.deep.equal([id]);
+    for (const strategy of ["joined", "select-in"]) {
+      const options = { populate: ["owner"], populateWhere: { owner: { address } }, strategy };
+      const [pet] = await suite.em().find(suite.Pet, { owner: id } as never, options as never);
+      expect(pet!.owner?.email, strategy).to.equal(ada.email);
+    }
+    expect(suite.statements().join("\n")).not.to.include("'9000'");
+  });
+
   const refused: Record<string, () => unknown> = {
     "HAVING on a value": () =>
       people().select("age").groupBy("age").having({ name: "of Ada" }).execute(),
@@ -103,6 +118,12 @@ onBothVersions("Query builders", (suite) => {
         .select("age")
         .groupBy("age")
         .having({ $or: [{ "p.email": ada.email }] })
+        .execute(),
+    "HAVING on raw SQL around a column": () =>
+      people()
+        .select("age")
+        .groupBy("age")
+        .having({ [suite.version.core.raw("max(name)") as never]: "of Ada" })
         .execute(),
     "GROUP BY of a joined entity": () =>
       pets().select("o.name").leftJoin("t.owner", "o").groupBy("o.name").execute(),

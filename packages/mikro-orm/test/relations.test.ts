@@ -23,6 +23,7 @@ interface Post {
   author: { id: number; email: string; nick: string } | null;
   tags: Items<Tag>;
   notes: Items<{ text: string }>;
+  redNotes: Items<{ id: number }>;
 }
 
 onBothVersions("Conditions on relations", (suite) => {
@@ -69,6 +70,7 @@ onBothVersions("Conditions on relations", (suite) => {
       properties: {
         id,
         text: { type: EncryptedType },
+        mark: { type: new EncryptedType({ deterministic: true }), nullable: true },
         post: { kind: "m:1", entity: () => PostClass },
       },
     });
@@ -81,6 +83,12 @@ onBothVersions("Conditions on relations", (suite) => {
         author: { kind: "m:1", entity: () => Author, nullable: true },
         tags: { kind: "m:n", entity: () => TagClass, owner: true },
         notes: { kind: "1:m", entity: () => NoteClass, mappedBy: "post", orderBy: { text: "asc" } },
+        redNotes: {
+          kind: "1:m",
+          entity: () => NoteClass,
+          mappedBy: "post",
+          where: { mark: "red of all" },
+        },
       },
     });
     orm = await connect(suite.version, suite.database, [AuthorSchema, Tag, Note, Post], {
@@ -134,6 +142,28 @@ onBothVersions("Conditions on relations", (suite) => {
           JSON.stringify(tags),
         ).to.deep.equal([["red of ada"], []]);
       }
+    });
+
+    it(`a relation that was declared with one, ${strategy}`, async () => {
+      const notes = ["red", "blue"].map((colour) => ({
+        text: "by ada",
+        mark: `${colour} of all`,
+        post: 1,
+      }));
+      const ids = await em().insertMany(Note, notes as never[]);
+      const posts = await find({}, { populate: ["redNotes"], strategy });
+      expect(posts.map((post) => post.redNotes.getItems().map(({ id }) => id))).to.deep.equal([
+        [ids[0]],
+        [],
+      ]);
+      const joined = em()
+        .createQueryBuilder(Post, "p")
+        .select("*")
+        .leftJoinAndSelect("p.redNotes" as never, "n")
+        .where({ id: 1 } as never);
+      const [post] = (await joined.getResult()) as unknown as Post[];
+      expect(post!.redNotes.getItems()).to.have.length(1);
+      await em().nativeDelete(Note, {} as never);
     });
 
     it(`populateWhere inferred from the condition, ${strategy}`, async () => {

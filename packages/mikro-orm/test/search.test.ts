@@ -128,6 +128,10 @@ onBothVersions("Search", (suite) => {
     "$like on a deterministic column": (em) => em.find(suite.Person, { email: { $like: "a%" } }),
     "$gt on an index": (em) => em.find(suite.Person, { nickname: { $gt: "a" } }),
     "$like on a short index": (em) => em.find(suite.Person, { city: { $like: "a%" } }),
+    "$hasKey on a JSON column": (em) =>
+      em.find(suite.Person, { settings: { $hasKey: "ada" } } as never),
+    "$hasSomeKeys on a column": (em) =>
+      em.find(suite.Person, { name: { $hasSomeKeys: ["ada"] } } as never),
     "an embeddable's value that is not searchable": (em) =>
       em.find(suite.Person, { address: { street: "s" } } as never),
     "a value inside of an embeddable stored as JSON": (em) =>
