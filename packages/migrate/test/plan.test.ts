@@ -263,6 +263,10 @@ describe("planMigration", () => {
     `${random}; create or replace function meddle() returns trigger language plpgsql as $$begin ${body} end$$;
      create trigger meddle before update on users for each row execute function meddle()`;
 
+  const afterTrigger = (body: string): string =>
+    `${trigger(body)}; drop trigger meddle on users;
+     create trigger meddle after update on users for each row when (pg_trigger_depth() = 0) execute function meddle()`;
+
   const obstacles: readonly {
     readonly name: string;
     readonly sql: string;
@@ -538,6 +542,29 @@ describe("planMigration", () => {
       severity: "refusal",
       kind: "trial",
       says: /of 1 sampled rows 0 kept their ciphertext/,
+    },
+    {
+      name: "a trigger that writes rows once more afterwards (trial)",
+      sql: afterTrigger("update users set email = upper(email) where id = new.id; return null;"),
+      options: { trial: true },
+      severity: "refusal",
+      kind: "trial",
+      says: /changes what is written to an encrypted column.*of 1 sampled rows 0 kept their ciphertext.*Take the column out of that trigger/,
+    },
+    {
+      name: "a trigger that runs after the write, and how to find out what it does",
+      sql: afterTrigger("return null;"),
+      severity: "warning",
+      kind: "trigger",
+      says: /runs after each row that the engine writes.*the run stops.*plan --trial/,
+    },
+    {
+      name: "a trigger of a partition alone",
+      sql: `${afterTrigger("return null;")}; alter table users rename to part; create table users (like part) partition by range (id);
+            alter table users attach partition part for values from (0) to (10)`,
+      severity: "warning",
+      kind: "trigger",
+      says: /"meddle" of public\.part \(meddle\) runs after each row/,
     },
     {
       name: "a trigger that keeps rows as they are (trial)",

@@ -71,7 +71,7 @@ async function evaluate(
   { relation, table, sample }: ExpressionSite,
   { kind, sql }: Expression,
 ): Promise<Outcome> {
-  const values = valuesOf(table.slots, sample.changed);
+  const values = valuesOf(table, sample.changed);
   const assigned = new Map(
     table.slots.flatMap(({ name, assign }, i) =>
       assign ? [[name, assign(`v.c${i}`)] as const] : [],

@@ -67,7 +67,12 @@ async function planTable(work: Work): Promise<TablePlan> {
     return unplanned(work, await fixOfMissingTable(client, target));
   }
   const shape = await shapeOf(client, relation);
-  const findings = await tableFindings(client, { target, relation, shape });
+  const findings = await tableFindings(client, {
+    target,
+    relation,
+    shape,
+    isTried: work.options.trial === true,
+  });
   if (work.options.direction === "decrypt") {
     const written = target.columns.filter((column) => sourceOf(work, column) === undefined);
     const names = written.map(({ column }) => column);

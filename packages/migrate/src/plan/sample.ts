@@ -4,9 +4,10 @@ import type { Direction } from "../contract.ts";
 import { countLegacy, isSuspect, type LegacyCount } from "../legacy-guard.ts";
 import type { Relation } from "../relation.ts";
 import { rewrite, type Cell, type Poison } from "../rewrite.ts";
-import { quote, type Slot, type Table } from "../table.ts";
+import { quote, type Table } from "../table.ts";
 
 export interface SampledRow {
+  readonly key: readonly string[];
   readonly leaf: number;
   readonly place: string;
   readonly version: string;
@@ -45,6 +46,7 @@ export async function sampleRows(
   { relation, table, direction, samplePercent, limit }: SampleSpec,
 ): Promise<Sample> {
   const sizes = table.slots.map(({ name }) => `pg_column_size(t.${quote(name)})`);
+  const keys = table.primaryKey.map((name) => `t.${quote(name)}::text`);
   const small = table.slots.map(
     ({ name }) => `coalesce(pg_column_size(t.${quote(name)}), 0) < ${MAX_VALUE_BYTES}`,
   );
@@ -52,12 +54,13 @@ export async function sampleRows(
   // The first rows of a small table would all be of one time.
   const order = samplePercent === undefined ? "ORDER BY random()" : "";
   const { rows } = await client.query<unknown[]>({
-    text: `SELECT t.tableoid, t.ctid::text, t.xmin::text, ${[...sizes, ...table.slots.map(({ select }) => select)].join(", ")}
+    text: `SELECT t.tableoid, t.ctid::text, t.xmin::text, ${[...sizes, ...keys, ...table.slots.map(({ select }) => select)].join(", ")}
       FROM ${relation.sql} t ${method} WHERE ${small.join(" AND ")} ${order} LIMIT $1`,
     values: [limit],
     rowMode: "array",
   });
-  const firstCell = 3 + sizes.length;
+  const firstKey = 3 + sizes.length;
+  const firstCell = firstKey + keys.length;
   const cells = rows.map((row) => row.slice(firstCell) as Cell[]);
   const start = performance.now();
   const rewritten = rewrite(table, cells, { direction });
@@ -70,10 +73,11 @@ export async function sampleRows(
   });
   return {
     rows: rows.length,
-    changed: changes.map(({ row: [leaf, place, version], next }) => ({
+    changed: changes.map(({ row, row: [leaf, place, version], next }) => ({
       leaf: leaf as number,
       place: place as string,
       version: version as string,
+      key: row.slice(firstKey, firstCell) as string[],
       cells: next,
     })),
     poison: rewritten.poison,
@@ -109,21 +113,26 @@ function average(rows: readonly (readonly number[])[]): Bytes {
   return { inRow: sum.inRow / count, outside: sum.outside / count };
 }
 
-/** SQL of a relation `v` with the place and the new cells of sampled rows, and its parameters and their types. */
+/** SQL of a relation `v` with place, key (as text) and new cells of sampled rows, and its parameters and their types. */
 export function valuesOf(
-  slots: readonly Slot[],
+  { slots, primaryKey }: Pick<Table, "slots" | "primaryKey">,
   changed: readonly SampledRow[],
 ): { readonly sql: string; readonly types: readonly string[]; readonly parameters: unknown[] } {
-  const types = ["oid[]", "tid[]", "xid[]", ...slots.map(({ parameter }) => `${parameter}[]`)];
+  const types = [
+    ...["oid[]", "tid[]", "xid[]"],
+    ...primaryKey.map(() => "text[]"),
+    ...slots.map(({ parameter }) => `${parameter}[]`),
+  ];
   const arrays = types.map((type, i) => `$${i + 1}::${type}`);
-  const names = slots.map((_, i) => `c${i}`);
+  const names = [...primaryKey.map((_, i) => `k${i}`), ...slots.map((_, i) => `c${i}`)];
   return {
-    sql: `unnest(${arrays.join(", ")}) v(leaf, place, version, ${names.join(", ")})`,
+    sql: `unnest(${arrays.join(", ")}) WITH ORDINALITY v(leaf, place, version, ${names.join(", ")}, position)`,
     types,
     parameters: [
       changed.map(({ leaf }) => leaf),
       changed.map(({ place }) => place),
       changed.map(({ version }) => version),
+      ...primaryKey.map((_, i) => changed.map(({ key }) => key[i])),
       ...slots.map((_, i) => changed.map(({ cells }) => cells[i] ?? null)),
     ],
   };

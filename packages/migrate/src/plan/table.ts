@@ -52,7 +52,14 @@ export async function tableFindings(
     target,
     relation,
     shape,
-  }: { readonly target: Target; readonly relation: Relation; readonly shape: Shape },
+    isTried,
+  }: {
+    readonly target: Target;
+    readonly relation: Relation;
+    readonly shape: Shape;
+    /** A trial shows what triggers do. */
+    readonly isTried: boolean;
+  },
 ): Promise<Finding[]> {
   const foreign = shape.leaves.find(({ kind }) => kind !== "r");
   if (foreign) return [notATable(foreign)];
@@ -60,7 +67,7 @@ export async function tableFindings(
     ...(await keyFindings(client, target, relation)),
     ...(await privilegeFindings(client, target, relation)),
     ...(await rowSecurity(client, relation)),
-    ...(await triggers(client, target, relation)),
+    ...(await triggers(client, target, { relation, shape, isTried })),
     ...(await replicaIdentity(client, shape)),
     ...(await vacuum(client, shape)),
     ...(relation.kind === "p" ? [partitions(shape)] : []),
@@ -182,25 +189,45 @@ export async function fenceFindings(
     }));
 }
 
-/** Triggers that fire on an UPDATE of these columns. */
+/** Triggers that fire on an UPDATE of these columns; those of a partitioned table are copied to its partitions. */
 async function triggers(
   client: ClientBase,
   { columns }: Target,
-  relation: Relation,
+  {
+    relation,
+    shape,
+    isTried,
+  }: { readonly relation: Relation; readonly shape: Shape; readonly isTried: boolean },
 ): Promise<Finding[]> {
-  const numbers = columns.map(({ column }) => relation.attributes.get(column)?.number ?? 0);
-  const { rows } = await client.query<{ name: string; timing: string; function: string }>(
-    `SELECT tgname AS name, tgfoid::regproc::text AS function,
+  const names = new Map(shape.leaves.map(({ oid, sql }) => [oid, ` of ${sql}`]));
+  names.set(relation.oid, "");
+  const written = columns.flatMap(({ column, cipher }) => [
+    column,
+    cipher.blindIndex?.column ?? column,
+  ]);
+  const { rows } = await client.query<{
+    name: string;
+    oid: number;
+    timing: string;
+    function: string;
+  }>(
+    `SELECT tgname AS name, tgrelid AS oid, tgfoid::regproc::text AS function,
        CASE WHEN tgtype & 2 <> 0 THEN 'before' ELSE 'after' END || CASE WHEN tgtype & 1 <> 0 THEN ' each row' ELSE '' END AS timing
-     FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 16 <> 0
-       AND tgname !~ 'fieldseal' AND (tgattr = '' OR tgattr::int2[] && $2::int2[]) ORDER BY name`,
-    [relation.oid, numbers],
+     FROM pg_trigger WHERE tgrelid = ANY ($1) AND tgparentid = 0 AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 16 <> 0
+       AND tgname !~ 'fieldseal' AND (tgattr = '' OR EXISTS (SELECT FROM pg_attribute
+         WHERE attrelid = tgrelid AND attnum = ANY (tgattr::int2[]) AND attname = ANY ($2))) ORDER BY name, oid`,
+    [[...names.keys()], written],
   );
-  return rows.map(({ name, timing, function: body }) => ({
+  const trial = isTried
+    ? ""
+    : ' "fieldseal migrate plan --trial" (trial: true) shows what it does to a write.';
+  return rows.map(({ name, oid, timing, function: body }) => ({
     severity: "warning",
     kind: "trigger",
-    message: `Trigger "${name}" (${body}) runs ${timing} that the engine writes: an update time changes, an audit table fills.`,
-    fix: "Let its function see that only encrypted columns change, or accept it. A trial shows what it does to a write.",
+    message:
+      `Trigger "${name}"${names.get(oid)} (${body}) runs ${timing} that the engine writes: an update time changes, an audit ` +
+      "table fills. If it changes an encrypted column, the run stops, with nothing written.",
+    fix: `Let its function see that only encrypted columns change, or accept it.${trial}`,
   }));
 }
 

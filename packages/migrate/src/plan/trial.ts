@@ -1,7 +1,7 @@
 // The write of the run, on sampled rows, rolled back: what constraints, triggers and privileges really do to it.
 import type { ClientBase } from "pg";
 import type { Relation } from "../relation.ts";
-import { silently } from "../silent-statement.ts";
+import { silently, type Statement } from "../silent-statement.ts";
 import { quote, type Table } from "../table.ts";
 import type { Finding } from "./contract.ts";
 import { valuesOf, type Sample } from "./sample.ts";
@@ -22,39 +22,36 @@ export async function tryWrite(
   }: { readonly relation: Relation; readonly table: Table; readonly sample: Sample },
 ): Promise<Trial> {
   if (sample.changed.length === 0) return { findings: [], millisecondsPerRow: undefined };
-  const values = valuesOf(table.slots, sample.changed);
+  const values = valuesOf(table, sample.changed);
   const written = table.slots.flatMap(({ name, assign }, i) =>
     assign === undefined ? [] : [{ name: quote(name), value: assign(`l.c${i}`) }],
   );
-  const isKept = written.map(
-    ({ name, value }) => `t.${name}::text COLLATE "C" IS NOT DISTINCT FROM (${value})::text`,
-  );
-  const execute = await silently<{ locked: number; written: number; kept: number }>(client, {
+  const execute = await silently<{ locked: number; written: readonly number[] }>(client, {
     types: values.types,
     text: `WITH l AS MATERIALIZED (
          SELECT v.* FROM ${values.sql} JOIN ${relation.sql} t ON t.tableoid = v.leaf AND t.ctid = v.place AND t.xmin = v.version
          FOR NO KEY UPDATE OF t SKIP LOCKED
        ), u AS (
          UPDATE ${relation.sql} t SET ${written.map(({ name, value }) => `${name} = ${value}`).join(", ")}
-         FROM l WHERE t.tableoid = l.leaf AND t.ctid = l.place RETURNING ${isKept.join(" AND ")} AS is_kept
+         FROM l WHERE t.tableoid = l.leaf AND t.ctid = l.place RETURNING l.position
        )
-       SELECT (SELECT count(*) FROM l) AS locked, count(*) AS written, count(*) FILTER (WHERE is_kept) AS kept FROM u`,
+       SELECT (SELECT count(*) FROM l) AS locked, coalesce(array_agg(position), '{}') AS written FROM u`,
   });
+  const countKept = await silently<{ kept: number }>(client, keptRows(table, relation, values));
   await client.query("BEGIN");
   try {
     await client.query("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '30s'");
     // As the engine's own writes: a trigger that keeps plain columns in step lets them pass.
-    await client.query("SET LOCAL fieldseal.engine = 'on'");
+    await client.query("SET LOCAL fieldseal.engine = 'on'; SET CONSTRAINTS ALL IMMEDIATE");
     const start = performance.now();
-    const rows = await execute(values.parameters);
+    const [{ locked, written: positions } = { locked: 0, written: [] }] = await execute(
+      values.parameters,
+    );
     const elapsedMs = performance.now() - start;
-    const [locked = 0, count = 0, kept = 0] = [
-      rows[0]?.locked,
-      rows[0]?.written,
-      rows[0]?.kept,
-    ].map(Number);
+    const count = positions.length;
+    const [kept] = await countKept([...values.parameters, positions]);
     return {
-      findings: [...notWritten(locked, count), ...changedBy(count, kept)],
+      findings: [...notWritten(Number(locked), count), ...changedBy(count, Number(kept?.kept))],
       millisecondsPerRow: count === 0 ? undefined : elapsedMs / count,
     };
   } catch (error) {
@@ -62,6 +59,27 @@ export async function tryWrite(
   } finally {
     await client.query("ROLLBACK");
   }
+}
+
+/** Looked up once all triggers are through: one that fires afterwards may write the row once more. */
+function keptRows(
+  table: Table,
+  relation: Relation,
+  { sql, types }: Pick<ReturnType<typeof valuesOf>, "sql" | "types">,
+): Statement {
+  const isRow = table.primaryKey.map(
+    (name, i) => `t.${quote(name)} = v.k${i}::${table.keyTypes[i]}`,
+  );
+  const isKept = table.slots.flatMap(({ name, assign }, i) =>
+    assign === undefined
+      ? []
+      : [`t.${quote(name)}::text COLLATE "C" IS NOT DISTINCT FROM (${assign(`v.c${i}`)})::text`],
+  );
+  return {
+    types: [...types, "bigint[]"],
+    text: `SELECT count(*) AS kept FROM ${sql} JOIN ${relation.sql} t ON t.tableoid = v.leaf AND ${isRow.join(" AND ")}
+       WHERE v.position = ANY ($${types.length + 1}::bigint[]) AND ${isKept.join(" AND ")}`,
+  };
 }
 
 function notWritten(locked: number, written: number): Finding[] {
@@ -82,8 +100,10 @@ function changedBy(written: number, kept: number): Finding[] {
     {
       severity: "refusal",
       kind: "trial",
-      message: `A trigger changes what is written: of ${written} sampled rows ${kept} kept their ciphertext, the others would be lost.`,
-      fix: "Let the trigger leave encrypted columns alone.",
+      message:
+        "A trigger changes what is written to an encrypted column, which would destroy it: " +
+        `of ${written} sampled rows ${kept} kept their ciphertext.`,
+      fix: "Take the column out of that trigger.",
     },
   ];
 }
