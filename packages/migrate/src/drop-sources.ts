@@ -3,6 +3,7 @@
 import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import { databaseError, withClient } from "./connections.ts";
+import { refuseDescribedTwice } from "./refusals.ts";
 import { requireRelation, type Relation } from "./relation.ts";
 import { withShortLock } from "./short-lock.ts";
 import { inStepOf, refuseUnknownColumns } from "./sources.ts";
@@ -28,6 +29,7 @@ export async function dropSources(
   refuseUnknownColumns(columns, { sources });
   await withClient(pool, async (client) => {
     await client.query("SET statement_timeout = 0");
+    await refuseDescribedTwice(client, columns, { sources });
     for (const target of groupByTable(columns)) {
       const pairs = target.columns.flatMap(({ column }) => {
         const source = sources[qualifiedName(target, column)];

@@ -18,7 +18,7 @@ import { LegacyGuard } from "./legacy-guard.ts";
 import { Monitor } from "./monitor.ts";
 import { readPoison } from "./poison.ts";
 import { DEFAULTS, refusePoison, type CompleteOptions, type Run } from "./run.ts";
-import { refuseCascades, refuseImpossible } from "./refusals.ts";
+import { refuseCascades, refuseDescribedTwice, refuseImpossible } from "./refusals.ts";
 import { keepSourcesInStep, refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, type Table } from "./table.ts";
 import { Turns } from "./turns.ts";
@@ -66,6 +66,9 @@ export async function migrateUntil(
 ): Promise<{ readonly reports: RunReport[]; readonly isFinished: boolean }> {
   const complete = { ...DEFAULTS, ...options };
   refuseUnknownColumns(columns, complete);
+  await reconnecting(() =>
+    withClient(pool, (client) => refuseDescribedTwice(client, columns, complete)),
+  );
   const reports: RunReport[] = [];
   for (const target of groupByTable(columns)) {
     const { run, state } = await reconnecting(() => startRun(pool, target, { complete, slice }));

@@ -1,8 +1,9 @@
 // Runs that would leave values behind, or that the application would undo: refused before anything is written.
 import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
-import type { Direction } from "./contract.ts";
-import type { MigratedColumn, Table } from "./table.ts";
+import type { Direction, RunOptions } from "./contract.ts";
+import { TABLE_OID } from "./missing.ts";
+import { groupByTable, qualifiedName, type MigratedColumn, type Table } from "./table.ts";
 
 /** @throws {@link MigrationError} `ERR_MIGRATE_TARGET` */
 export function refuseImpossible(table: Table, direction: Direction): void {
@@ -16,6 +17,49 @@ export function refuseImpossible(table: Table, direction: Direction): void {
       { table: table.table },
     );
   }
+}
+
+/**
+ * Models may share a table, but a run writes each column once, in one form. The journal and triggers are not made yet.
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`
+ */
+export async function refuseDescribedTwice(
+  client: ClientBase,
+  columns: readonly EncryptedColumn[],
+  { sources = {} }: Pick<RunOptions, "sources">,
+): Promise<void> {
+  const described = new Map<string, EncryptedColumn>();
+  for (const target of groupByTable(columns)) {
+    const { schema, table } = target;
+    const { rows } = await client.query<{ oid: number | null }>(`SELECT ${TABLE_OID} AS oid`, [
+      schema,
+      table,
+    ]);
+    const place = rows[0]?.oid ?? [schema, table];
+    for (const column of target.columns) {
+      const source = sources[qualifiedName(target, column.column)];
+      for (const name of [column.column, column.cipher.blindIndex?.column, source]) {
+        if (name === undefined) continue;
+        const first = described.get(JSON.stringify([place, name]));
+        if (first !== undefined) refuseSecond(name, first, column);
+        described.set(JSON.stringify([place, name]), column);
+      }
+    }
+  }
+}
+
+function refuseSecond(name: string, first: EncryptedColumn, second: EncryptedColumn): never {
+  const { model, field, table } = second;
+  const example =
+    model === first.model
+      ? ""
+      : `, as with encryptedColumns(...).filter(({ model }) => model !== "${model}")`;
+  throw new MigrationError(
+    "ERR_MIGRATE_TARGET",
+    `Column "${name}" of table "${table}" is described twice, by ${first.model}.${first.field} and by ${model}.${field}, and can ` +
+      `be written in one form only. Leave one of the two out${example}.`,
+    { table },
+  );
 }
 
 /**

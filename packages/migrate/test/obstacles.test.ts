@@ -1,10 +1,21 @@
 // What stands in the way of a write: locks, triggers, constraints, policies. Rows are left and named, or the run stops with
 // a reason; nothing is half done, nothing loops, and no message has a value in it.
-import { generateRootKey, Keyring, type MigrationError } from "@fieldseal/crypto";
+import {
+  generateRootKey,
+  Keyring,
+  type EncryptedColumn,
+  type MigrationError,
+} from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Client, Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
-import { dropSources, migrate, type RunOptions, type RunReport } from "../src/index.ts";
+import {
+  dropSources,
+  migrate,
+  planMigration,
+  type RunOptions,
+  type RunReport,
+} from "../src/index.ts";
 import { ACCEPT, column } from "./columns.ts";
 
 const ROWS = 400;
@@ -285,6 +296,40 @@ describe("Obstacles", function () {
         /names "(t.nothing|label)", which is no column of this run.*t\.label/,
       );
     }
+  });
+
+  it("a column that two models describe is refused, whatever the spelling of its table", async () => {
+    const described = (spec: Partial<Parameters<typeof column>[0]> = {}): EncryptedColumn => ({
+      ...column({ table: "t", column: "label", keyring, options: ACCEPT, ...spec }),
+      model: "Other",
+    });
+    const index = { options: { ...ACCEPT, blindIndex: { column: "plain" } } };
+    const pairs: (readonly [string, EncryptedColumn, EncryptedColumn])[] = [
+      ["label", label, described()],
+      ["label", label, described({ schema: "public" })],
+      [
+        "plain",
+        column({ table: "t", column: "label", keyring, ...index }),
+        described({ column: "plain" }),
+      ],
+    ];
+    const sources = { "t.label": "plain", "t.other": "plain" };
+    pairs.push(["plain", label, described({ column: "other" })]);
+    for (const [name, ...columns] of pairs) {
+      for (const action of [migrate, planMigration]) {
+        const options = columns[1].column === "other" ? { sources } : {};
+        const error = await refusal(() => action(pool, columns, options));
+        expect(error).to.include({ code: "ERR_MIGRATE_TARGET", table: "t" });
+        expect(error.message)
+          .to.include(
+            `Column "${name}" of table "t" is described twice, by t.label and by Other.${columns[1].field}`,
+          )
+          .and.include('.filter(({ model }) => model !== "Other")');
+      }
+    }
+    expect(await plaintextLeft()).to.equal(ROWS);
+    const [journal] = await database.query("select to_regnamespace('fieldseal') as schema");
+    expect(journal).to.deep.equal({ schema: null });
   });
 
   it("decrypting what the application could not read is refused", async () => {

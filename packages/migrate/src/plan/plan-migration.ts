@@ -4,6 +4,7 @@ import type { Pool } from "pg";
 import type { Direction } from "../contract.ts";
 import { fixOfMissingTable } from "../missing.ts";
 import { displayName, findRelation, type Relation } from "../relation.ts";
+import { refuseDescribedTwice } from "../refusals.ts";
 import { SILENCE } from "../silent-statement.ts";
 import { refuseUnknownColumns } from "../sources.ts";
 import type { ColumnSurvey } from "../survey.ts";
@@ -29,7 +30,8 @@ const DEFAULTS = { direction: "encrypt" as Direction, sampleRows: 500, maxSnapsh
  * keys; and everything that would make it fail, or surprise somebody afterwards, with a fix each. Changes nothing.
  *
  * @returns `isPossible` is false when there is a refusal
- * @throws {@link MigrationError} `ERR_MIGRATE_TARGET` when `sources` names a column that is none of these
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET` when `sources` names a column that is none of these, or two models
+ * describe one column
  * @example
  * ```ts
  * const plan = await planMigration(pool, encryptedColumns(sequelize));
@@ -46,6 +48,7 @@ export async function planMigration(
   const client = await pool.connect();
   try {
     await client.query(`SET statement_timeout = 0; ${SILENCE}`);
+    await refuseDescribedTwice(client, columns, options);
     const findings = await serverFindings(client, complete);
     const tables: TablePlan[] = [];
     for (const target of groupByTable(columns)) {
