@@ -1,5 +1,5 @@
 // Chunks: ranges of places in the leaves of a table, each with the worker that has it on lease.
-import type { ClientBase } from "pg";
+import type { ClientBase, Pool } from "pg";
 import { PLACES_PER_BLOCK, type Place } from "./read.ts";
 
 export interface Chunk {
@@ -86,14 +86,14 @@ export async function unfinishedChunks(
   return { leaseSeconds: isWaiting ? Math.max(0, seconds) : undefined };
 }
 
-/** Gives a chunk back before its lease ends. */
-export async function releaseChunk(
-  client: ClientBase,
-  { runId, number, owner }: { runId: string; number: number; owner: string },
+/** Gives chunks back before their leases end. */
+export async function releaseChunks(
+  client: ClientBase | Pool,
+  { runId, owners }: { readonly runId: string; readonly owners: readonly string[] },
 ): Promise<void> {
   await client.query(
-    `UPDATE fieldseal.chunk SET lease_until = NULL, owner = NULL WHERE run_id = $1 AND number = $2 AND owner = $3`,
-    [runId, number, owner],
+    `UPDATE fieldseal.chunk SET lease_until = NULL, owner = NULL WHERE run_id = $1 AND owner = ANY ($2::uuid[])`,
+    [runId, owners],
   );
 }
 

@@ -2,12 +2,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EncryptionError, MigrationError } from "@fieldseal/crypto";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { INEXACT } from "./exact-cast.ts";
 import { FENCE } from "./fence.ts";
 import { SILENCE } from "./silent-statement.ts";
 
-/** Rows that a policy hides are an error and not left out; values of other types have one form, wherever the server is. */
-const READING = `SET row_security = off; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC';
+/** Values of other types have one form, wherever the server is. */
+export const FORMS = `SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC';
   SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmlbinary = 'base64'`;
+
+/** Rows that a policy hides are an error and not left out. */
+const READING = `SET row_security = off; ${FORMS}`;
 
 /**
  * Rows are found by place and by primary key: the planner, which knows little of the arrays it is given, would read the
@@ -134,10 +138,14 @@ export function isRefusal(
 /** Division by zero: of the statement of a batch, when a trigger changes what it writes. */
 const TRIGGER_CHANGES = "22012";
 
-const ADVICE: Readonly<Record<string, string>> = {
+/** By PostgreSQL's code: what it means for a write of the engine. */
+export const ADVICE: Readonly<Record<string, string>> = {
   [TRIGGER_CHANGES]:
     "a trigger changes what is written to an encrypted column, which would destroy it; nothing was written. " +
     "Take the column out of that trigger",
+  [INEXACT]:
+    "a plain column would not hold a value exactly: digits, a time, or its zone would be lost. Give the column a type that " +
+    "keeps them, as numeric, or timestamptz with microseconds",
   "23502": "the column must not be NULL",
   "23505": "a unique constraint or index does not hold for the new values",
   "23514": "a CHECK constraint refuses the new values. Drop it, or let it accept ciphertext",

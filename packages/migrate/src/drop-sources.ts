@@ -3,6 +3,7 @@
 import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import { databaseError, withClient } from "./connections.ts";
+import { refuseSharedSessions } from "./pooler.ts";
 import { refuseDescribedTwice } from "./refusals.ts";
 import { requireRelation, type Relation } from "./relation.ts";
 import { withShortLock } from "./short-lock.ts";
@@ -27,6 +28,7 @@ export async function dropSources(
   sources: Readonly<Record<string, string>>,
 ): Promise<void> {
   refuseUnknownColumns(columns, { sources });
+  await refuseSharedSessions(pool);
   await withClient(pool, async (client) => {
     await client.query("SET statement_timeout = 0");
     await refuseDescribedTwice(client, columns, { sources });

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import { BatchSize } from "./batch-size.ts";
+import { releaseChunks } from "./chunks.ts";
 import { databaseError, patiently, reconnecting, withClient, withSessions } from "./connections.ts";
 import type { Direction, RunOptions, RunReport, RunState, Target } from "./contract.ts";
 import { DeclaredPlaintext } from "./declared.ts";
@@ -16,6 +17,7 @@ import {
 } from "./journal.ts";
 import { LegacyGuard } from "./legacy-guard.ts";
 import { Monitor } from "./monitor.ts";
+import { refuseSharedSessions, refuseSmallPool } from "./pooler.ts";
 import { readPoison } from "./poison.ts";
 import { DEFAULTS, refusePoison, type CompleteOptions, type Run } from "./run.ts";
 import { refuseCascades, refuseDescribedTwice, refuseImpossible } from "./refusals.ts";
@@ -33,7 +35,8 @@ import { work } from "./worker.ts";
  *
  * @param columns from `encryptedColumns()` of an adapter. Columns that still hold plaintext need `plaintext: "accept"`
  * @returns one report per table; state "partial" when rows were left because they cannot be read, or stayed locked
- * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, `ERR_MIGRATE_STATE`, `ERR_MIGRATE_POISON`, `ERR_MIGRATE_DATABASE`
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, also for a pool of one connection, or one that leads to a pooler in
+ * transaction mode; `ERR_MIGRATE_STATE`, `ERR_MIGRATE_POISON`, `ERR_MIGRATE_DATABASE`
  * @example
  * ```ts
  * const reports = await migrate(pool, encryptedColumns(sequelize), {
@@ -66,9 +69,11 @@ export async function migrateUntil(
 ): Promise<{ readonly reports: RunReport[]; readonly isFinished: boolean }> {
   const complete = { ...DEFAULTS, ...options };
   refuseUnknownColumns(columns, complete);
-  await reconnecting(() =>
-    withClient(pool, (client) => refuseDescribedTwice(client, columns, complete)),
-  );
+  refuseSmallPool(pool);
+  await reconnecting(async () => {
+    await refuseSharedSessions(pool);
+    await withClient(pool, (client) => refuseDescribedTwice(client, columns, complete));
+  });
   const reports: RunReport[] = [];
   for (const target of groupByTable(columns)) {
     const { run, state } = await reconnecting(() => startRun(pool, target, { complete, slice }));
@@ -122,26 +127,30 @@ async function workPasses(pool: Pool, run: Run): Promise<void> {
   const owners = Array.from({ length: workers }, () => randomUUID());
   const size = new BatchSize(run.options.batchRows);
   const tools = { owners, size, vacuum: new Vacuum(run, rowsTotal) };
-  await reconnecting(
-    (noteProgress) =>
-      withSessions(pool, workers + 1, async ([first, ...writers]) => {
-        const reader = new Turns(first as ClientBase);
-        do {
-          const monitor = new Monitor(reader, run);
-          const working = writers.map(async (writer, i) => {
-            try {
-              const owner = owners[i] as string;
-              await work({ ...tools, owner, reader, writer, run, monitor, noteProgress });
-            } catch (error) {
-              monitor.stop();
-              throw error;
-            }
-          });
-          await settle(working);
-        } while (await reader.take((client) => nextPass(client, run)));
-      }),
-    run.signal,
-  );
+  const passes = (noteProgress: () => void): Promise<void> =>
+    withSessions(pool, workers + 1, async ([first, ...writers]) => {
+      const reader = new Turns(first as ClientBase);
+      do {
+        const monitor = new Monitor(reader, run);
+        const working = writers.map(async (writer, i) => {
+          try {
+            const owner = owners[i] as string;
+            await work({ ...tools, owner, reader, writer, run, monitor, noteProgress });
+          } catch (error) {
+            monitor.stop();
+            throw error;
+          }
+        });
+        await settle(working);
+      } while (await reader.take((client) => nextPass(client, run)));
+    });
+  try {
+    await reconnecting(passes, run.signal);
+  } catch (error) {
+    // Whoever goes on at once need not wait for the leases. Where that fails as well, they end by themselves.
+    await releaseChunks(pool, { runId: run.id, owners }).catch(() => {});
+    throw error;
+  }
 }
 
 /** All workers stop before the first error is thrown: none writes on behind the caller's back. */

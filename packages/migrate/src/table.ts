@@ -2,6 +2,7 @@
 import { MigrationError, type ColumnCipher, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction, Target } from "./contract.ts";
+import { exactCast, exactText } from "./exact-cast.ts";
 import { fullNameOf } from "./full-name.ts";
 import { TABLE_OID, addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
 
@@ -96,7 +97,8 @@ export async function describeTable(
   const lack = (name: string, fix: string): never =>
     refuse(target, `it has no column "${name}", only ${namesThereAre(types.keys())}. ${fix}`);
   const keyTypes = primaryKey.map(
-    (name) => types.get(name) ?? lack(name, "Correct the primary key that the model declares"),
+    (name) =>
+      types.get(name)?.type ?? lack(name, "Correct the primary key that the model declares"),
   );
   const fullName = await fullNameOf(client, sql);
   const leaves = await leavesOf(client, target, sql);
@@ -119,19 +121,19 @@ export async function describeTable(
     const add = (slot: Slot): number => slots.push(slot) - 1;
     const stored = (name: string, storage: "text" | "binary"): number => {
       const fix = `Correct the name in ${column.model}.${column.field}, or: ${addColumn(sql, name, storage)}`;
-      const type = types.get(name) ?? lack(name, fix);
+      const { type } = types.get(name) ?? lack(name, fix);
       return add(storedSlot(target, name, { type, storage, isWritten, isOnlyRead }));
     };
     const plain = (name: string): number => {
       const fix = `Correct "${qualifiedName(target, column.column)}" in the option sources`;
       const type = types.get(name) ?? lack(name, fix);
-      return add(sourceSlot(name, { type, isWritten: direction === "decrypt" }));
+      return add(sourceSlot(name, { ...type, isWritten: direction === "decrypt" }));
     };
     return {
       column,
       source,
       previous: previous[qualifiedName(target, column.column)],
-      arrayOf: arrayOf(types.get(source ?? "")),
+      arrayOf: arrayOf(types.get(source ?? "")?.type),
       valueAt: stored(column.column, column.cipher.storage),
       tokenAt: companion === undefined ? undefined : stored(companion, "text"),
       sourceAt: source === undefined ? undefined : plain(source),
@@ -140,16 +142,24 @@ export async function describeTable(
   return { ...target, sql, fullName, leaves, keyTypes, slots, migrated };
 }
 
+interface ColumnType {
+  readonly type: string;
+  /** What a domain is made of; of other types themselves. */
+  readonly base: string;
+}
+
 async function columnTypes(
   client: ClientBase,
   { schema, table }: Target,
-): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await client.query<{ name: string; type: string }>(
-    `SELECT attname AS name, format_type(atttypid, atttypmod) AS type FROM pg_attribute
+): Promise<ReadonlyMap<string, ColumnType>> {
+  const { rows } = await client.query<ColumnType & { name: string }>(
+    `SELECT attname AS name, format_type(atttypid, atttypmod) AS type,
+       CASE typtype WHEN 'd' THEN format_type(typbasetype, typtypmod) ELSE format_type(atttypid, atttypmod) END AS base
+     FROM pg_attribute JOIN pg_type y ON y.oid = atttypid
      WHERE attrelid = ${TABLE_OID} AND attnum > 0 AND NOT attisdropped`,
     [schema, table],
   );
-  return new Map(rows.map(({ name, type }) => [name, type]));
+  return new Map(rows.map(({ name, type, base }) => [name, { type, base }]));
 }
 
 /** Rows are read by their place, and each leaf has places of its own. */
@@ -250,16 +260,17 @@ function arrayOf(type = ""): MigratedColumn["arrayOf"] {
 /** Any type is read as its text, as ISO 8601 for times; arrays as JSON. */
 function sourceSlot(
   name: string,
-  { type, isWritten }: { readonly type: string; readonly isWritten: boolean },
+  { type, base, isWritten }: ColumnType & { readonly isWritten: boolean },
 ): Slot {
   const column = `t.${quote(name)}`;
   const isBytes = type === "bytea";
   const parameter = isBytes ? "bytea" : "text";
   const array = arrayOf(type) && arrayAsJson(column, type);
   const { select = isBytes ? column : `${column}::text` } = array ?? {};
-  // An explicit cast would cut off what is too long; an assignment refuses it.
-  const cast = type.startsWith("character") ? "" : `::${type}`;
-  const assign = array?.assign ?? ((value: string): string => value + cast);
+  const assign =
+    array?.assign ??
+    ((value: string): string =>
+      type.startsWith("character") ? exactText(value, type) : exactCast(value, { type, base }));
   return { name, parameter, select, assign: isWritten ? assign : undefined };
 }
 
@@ -285,7 +296,7 @@ function arrayAsJson(
   return {
     select: `CASE WHEN ${refused.join(" OR ")} THEN '${NO_JSON}' ELSE to_json(${column})::text END`,
     assign: (value) =>
-      `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT (${item})::${element} FROM ${items}(${value}::json) AS item) END`,
+      `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT ${isJson ? `(${item})::${element}` : exactCast(item, { type: element, base: element })} FROM ${items}(${value}::json) AS item) END`,
   };
 }
 

@@ -9,6 +9,7 @@ import {
 import type { ClientBase, Pool } from "pg";
 import { databaseError, withReader } from "./connections.ts";
 import type { ColumnFindings, FoundRow, UnreadableRow } from "./contract.ts";
+import { refuseSharedSessions } from "./pooler.ts";
 import { readNext, type ReadRow } from "./read.ts";
 import { refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, qualifiedName, type Table } from "./table.ts";
@@ -35,7 +36,7 @@ const MAX_LISTED = 100;
 
 /**
  * What each column holds. Changes nothing.
- * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, `ERR_MIGRATE_DATABASE` when row-level security hides rows
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, also through a pooler in transaction mode; `ERR_MIGRATE_DATABASE` when row-level security hides rows
  */
 export async function verifyColumns(
   pool: Pool,
@@ -44,6 +45,7 @@ export async function verifyColumns(
 ): Promise<ColumnFindings[]> {
   const { sources = {} } = options;
   refuseUnknownColumns(columns, { sources });
+  await refuseSharedSessions(pool);
   return withReader(pool, async (client) => {
     const findings: ColumnFindings[] = [];
     for (const target of groupByTable(columns)) {

@@ -1,6 +1,6 @@
 // One worker: takes chunks; while a batch is written, the next one is read and encrypted.
 import { readBatch, type Worker } from "./batch.ts";
-import { claimChunk, releaseChunk, unfinishedChunks, type Chunk } from "./chunks.ts";
+import { claimChunk, releaseChunks, unfinishedChunks, type Chunk } from "./chunks.ts";
 import { patiently } from "./connections.ts";
 import { pause } from "./pace.ts";
 import { measureLeaf, Stride } from "./stride.ts";
@@ -31,7 +31,7 @@ export async function work(worker: Worker): Promise<void> {
     pollMs = FIRST_POLL_MS;
     monitor.waitForLease(undefined);
     await workChunk(worker, chunk);
-    await patiently(() => releaseChunk(writer, { runId, number: chunk.number, owner }));
+    await patiently(() => releaseChunks(writer, { runId, owners: [owner] }));
   }
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { change, type Batch, type Worker } from "./batch.ts";
 import { countSkipped, type Chunk } from "./chunks.ts";
 import { isRefusal, patiently } from "./connections.ts";
+import { INEXACT } from "./exact-cast.ts";
 import { readProgress } from "./journal.ts";
 import { recordPoison, type PoisonRecord } from "./poison.ts";
 import { readKeys } from "./read.ts";
@@ -138,11 +139,15 @@ async function throwIfGeneral(
 
 function recordOf({ run }: Worker, { row }: Changed, error: unknown): PoisonRecord {
   const { code, constraint, column } = error as Record<string, string | undefined>;
-  const columns = run.table.migrated.map((migrated) => migrated.column.column);
+  const isInexact = code === INEXACT;
+  const columns = run.table.migrated
+    .filter(({ source }) => !isInexact || source !== undefined)
+    .map((migrated) => migrated.column.column);
+  const why = isInexact ? ": the plain column would not hold the value exactly" : "";
   return {
     key: row.key,
     column: column !== undefined && columns.includes(column) ? column : columns.join(", "),
     code: "ERR_MIGRATE_DATABASE",
-    reason: constraint === undefined ? `${code}` : `${code}, constraint "${constraint}"`,
+    reason: constraint === undefined ? `${code}${why}` : `${code}, constraint "${constraint}"`,
   };
 }

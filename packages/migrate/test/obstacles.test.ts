@@ -13,6 +13,7 @@ import {
   dropSources,
   migrate,
   planMigration,
+  type Progress,
   type RunOptions,
   type RunReport,
 } from "../src/index.ts";
@@ -165,6 +166,38 @@ describe("Obstacles", function () {
           );
         }
       }
+    });
+  }
+
+  for (const [what, options] of [
+    ["the database's", {}],
+    [
+      "the caller's own",
+      {
+        onProgress: ({ rowsWritten }: Progress) => {
+          if (rowsWritten > 0) throw new Error("full disk");
+        },
+        progressMs: 0,
+      },
+    ],
+  ] as const) {
+    it(`a run that ends by an error, ${what}, leaves its chunks to whoever comes next`, async () => {
+      if (what.startsWith("the database"))
+        await database.query("alter table t add constraint no_sealed check (label like 'secret%')");
+      await refusal(() => run({ chunks: 4, ...options }));
+      const leases = await database.query(
+        "select 1 from fieldseal.chunk where owner is not null or lease_until is not null",
+      );
+      expect(leases).to.deep.equal([]);
+      await database.query("alter table t drop constraint if exists no_sealed");
+      const waits: unknown[] = [];
+      const onProgress = ({ waitingFor }: Progress): unknown =>
+        waitingFor && waits.push(waitingFor);
+      expect(await run({ onProgress, progressMs: 0 })).to.include({
+        state: "done",
+        rowsWritten: ROWS,
+      });
+      expect(waits).to.deep.equal([]);
     });
   }
 

@@ -3,7 +3,13 @@ import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
-import { dropSources, migrate, verifyColumns, type RunReport } from "../src/index.ts";
+import {
+  dropSources,
+  migrate,
+  planMigration,
+  verifyColumns,
+  type RunReport,
+} from "../src/index.ts";
 import { ACCEPT, column } from "./columns.ts";
 
 /** Literals of each type; NULL is added to all. */
@@ -177,6 +183,76 @@ describe("Columns of other types", function () {
       const rows = await database.query("select plain::text from t order by id");
       expect(rows[1], type).to.deep.equal({ plain: null });
     }
+  });
+
+  it("are never rounded or cut on the way back: such a row is left, and named", async () => {
+    const types: Readonly<Record<string, { exact: readonly string[]; lossy: readonly string[] }>> =
+      {
+        "numeric(6,2)": { exact: ["1.5", "15e-1", "001.500"], lossy: ["1.005", "1.501"] },
+        cents: { exact: ["1.5"], lossy: ["1.005"] },
+        "numeric(6,2)[]": { exact: ['["1.5",null]'], lossy: ['["1.5","1.005"]'] },
+        real: { exact: ["0.10", "1e3"], lossy: ["0.123456789"] },
+        "double precision": {
+          exact: ["1.50"],
+          lossy: ["0.12345678901234567890", "9007199254740993"],
+        },
+        money: { exact: ["1.5"], lossy: ["1.005"] },
+        date: {
+          exact: ["2026-11-27T00:00:00.000Z"],
+          lossy: ["2026-11-27T10:00:00Z", "2026-11-27 00:00:00+02"],
+        },
+        "timestamp(0)": {
+          exact: ["2026-11-27T10:00:00.000Z"],
+          lossy: ["2026-11-27T10:00:00.500Z"],
+        },
+        timestamp: {
+          exact: ["2026-11-27T10:00:00.123456Z"],
+          lossy: ["2026-11-27T10:00:00+02:00", "2026-11-27T10:00:00.1234567Z"],
+        },
+        "timestamptz(3)": {
+          exact: ["2026-11-27T12:00:00.123+02:00"],
+          lossy: ["2026-11-27T10:00:00.1234Z"],
+        },
+        "time(0)": { exact: ["10:00"], lossy: ["10:00:00.5", "10:00+02"] },
+        "interval(0)": { exact: ["90 minutes"], lossy: ["1.5 seconds"] },
+        "bit(3)": { exact: ["101"], lossy: ["10101"] },
+        name: { exact: ["short"], lossy: ["n".repeat(70)] },
+        "character varying(3)": { exact: ["ab "], lossy: ["abc  "] },
+      };
+    await database.query("create domain cents as numeric(6,2)");
+    const one = column({ table: "t", column: "sealed", keyring, options: ACCEPT });
+    for (const [type, { exact, lossy }] of Object.entries(types)) {
+      await database.query(
+        `drop schema if exists fieldseal cascade; drop table if exists t; create table t (id int primary key, plain ${type}, sealed text)`,
+      );
+      for (const [id, value] of [...exact, ...lossy].entries()) {
+        await database.query("insert into t values ($1, null, $2)", [id, one.cipher.seal(value)]);
+      }
+      const options = { sources: { "t.sealed": "plain" }, direction: "decrypt" } as const;
+      const [report] = await migrate(pool, [one], options);
+      expect(report, type).to.include({ state: "partial", rowsWritten: exact.length });
+      const ids = lossy.map((_, i) => String(exact.length + i));
+      expect(
+        report!.poison.map(({ primaryKey: { id } }) => id),
+        type,
+      ).to.have.members(ids);
+      for (const { column: name, code, reason } of report!.poison) {
+        expect({ name, code }).to.deep.equal({ name: "sealed", code: "ERR_MIGRATE_DATABASE" });
+        expect(reason, type).to.equal("22011: the plain column would not hold the value exactly");
+      }
+      const plan = await planMigration(pool, [one], { ...options, trial: true });
+      const trial = plan.tables[0]!.findings.filter(({ kind }) => kind === "trial");
+      expect(trial.map(({ message }) => message).join(), type).to.include(
+        "would not hold a value exactly",
+      );
+      await database.query("delete from t where plain is null");
+      const [done] = (await planMigration(pool, [one], { ...options, trial: true })).tables;
+      expect(
+        done!.findings.filter(({ kind }) => kind === "trial"),
+        type,
+      ).to.deep.equal([]);
+    }
+    await database.query("drop table t; drop domain cents");
   });
 
   it("become JSON values where the column is JSON", async () => {

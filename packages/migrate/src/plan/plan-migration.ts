@@ -1,9 +1,11 @@
 // What a run would do and meet, before it does anything.
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { Pool } from "pg";
+import { FORMS } from "../connections.ts";
 import type { Direction } from "../contract.ts";
 import { fixOfMissingTable } from "../missing.ts";
 import { displayName, findRelation, type Relation } from "../relation.ts";
+import { refuseSharedSessions } from "../pooler.ts";
 import { refuseDescribedTwice } from "../refusals.ts";
 import { SILENCE } from "../silent-statement.ts";
 import { refuseUnknownColumns } from "../sources.ts";
@@ -30,8 +32,8 @@ const DEFAULTS = { direction: "encrypt" as Direction, sampleRows: 500, maxSnapsh
  * keys; and everything that would make it fail, or surprise somebody afterwards, with a fix each. Changes nothing.
  *
  * @returns `isPossible` is false when there is a refusal
- * @throws {@link MigrationError} `ERR_MIGRATE_TARGET` when `sources` names a column that is none of these, or two models
- * describe one column
+ * @throws {@link MigrationError} `ERR_MIGRATE_TARGET` when `sources` names a column that is none of these, two models
+ * describe one column, or through a pooler in transaction mode
  * @example
  * ```ts
  * const plan = await planMigration(pool, encryptedColumns(sequelize));
@@ -45,9 +47,10 @@ export async function planMigration(
 ): Promise<MigrationPlan> {
   refuseUnknownColumns(columns, options);
   const complete = { ...DEFAULTS, ...options };
+  await refuseSharedSessions(pool);
   const client = await pool.connect();
   try {
-    await client.query(`SET statement_timeout = 0; ${SILENCE}`);
+    await client.query(`SET statement_timeout = 0; ${FORMS}; ${SILENCE}`);
     await refuseDescribedTwice(client, columns, options);
     const findings = await serverFindings(client, complete);
     const tables: TablePlan[] = [];

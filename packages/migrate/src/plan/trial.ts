@@ -1,5 +1,6 @@
 // The write of the run, on sampled rows, rolled back: what constraints, triggers and privileges really do to it.
 import type { ClientBase } from "pg";
+import { ADVICE } from "../connections.ts";
 import type { Relation } from "../relation.ts";
 import { silently, type Statement } from "../silent-statement.ts";
 import { quote, type Table } from "../table.ts";
@@ -119,10 +120,16 @@ function refused(error: unknown): Finding {
   const names = Object.entries({ constraint, table, column }).flatMap(([what, name]) =>
     name === undefined ? [] : [`${what} "${name}"`],
   );
+  const named = names.length > 0 ? ` (${names.join(", ")})` : "";
+  const advice = ADVICE[code];
+  const message = `PostgreSQL refuses the write of sampled rows with code ${code}${named}`;
+  if (advice !== undefined) {
+    return { severity: "refusal", kind: "trial", message: `${message}: ${advice}.` };
+  }
   return {
     severity: "refusal",
     kind: "trial",
-    message: `PostgreSQL refuses the write of sampled rows with code ${code}${names.length > 0 ? ` (${names.join(", ")})` : ""}.`,
+    message: `${message}.`,
     fix: "Look the code up in PostgreSQL's list of error codes; a trigger may raise codes of its own.",
   };
 }

@@ -3,6 +3,7 @@ import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import { databaseError, withClient } from "../connections.ts";
 import type { Target } from "../contract.ts";
+import { refuseSharedSessions } from "../pooler.ts";
 import { requireRelation, displayName, type Relation } from "../relation.ts";
 import { retryBusy } from "../short-lock.ts";
 import { groupByTable, leavesOf, quote } from "../table.ts";
@@ -28,6 +29,7 @@ export async function scrubColumns(
   columns: readonly EncryptedColumn[],
   options: ScrubOptions = {},
 ): Promise<ScrubReport> {
+  await refuseSharedSessions(pool);
   return withClient(pool, async (client) => {
     await client.query("SET statement_timeout = 0; SET application_name = 'fieldseal'");
     const tables: ScrubbedTable[] = [];
