@@ -9,7 +9,8 @@ import type { Direction } from "./contract.ts";
 import { refuseLossyJson } from "./lossy-json.ts";
 import { headerOf, isCurrent, openAll, type Reporting } from "./open-cells.ts";
 import { plainOf, refusesPlain } from "./plain-form.ts";
-import { NO_JSON, type MigratedColumn, type Table } from "./table.ts";
+import { NO_JSON } from "./slot.ts";
+import type { MigratedColumn, Table } from "./table.ts";
 
 export type Cell = string | Buffer | null;
 

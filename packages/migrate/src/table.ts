@@ -2,19 +2,9 @@
 import { MigrationError, type ColumnCipher, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
 import type { Direction, Target } from "./contract.ts";
-import { exactCast, exactText } from "./exact-cast.ts";
 import { fullNameOf } from "./full-name.ts";
 import { TABLE_OID, addColumn, fixOfMissingTable, namesThereAre } from "./missing.ts";
-
-/** A column that is read and, with `assign`, written. The slots of a row follow each other as `Table.slots` does. */
-export interface Slot {
-  readonly name: string;
-  readonly parameter: "text" | "bytea";
-  /** SQL that reads it from the row `t`. */
-  readonly select: string;
-  /** SQL that makes its value of a parameter; undefined when the column is read only. */
-  readonly assign: ((parameter: string) => string) | undefined;
-}
+import { arrayOf, sourceSlot, type ArrayKind, type ColumnType, type Slot } from "./slot.ts";
 
 /** An encrypted column and where its value, blind-index token and plain source stand among the slots. */
 export interface MigratedColumn {
@@ -27,7 +17,7 @@ export interface MigratedColumn {
   /** Opens what the column's own cipher does not: how the column was declared before. */
   readonly previous: ColumnCipher<unknown> | undefined;
   /** What the plain column is an array of, if it is one: only arrays of JSON may hold arrays. */
-  readonly arrayOf: "json" | "other" | undefined;
+  readonly arrayOf: ArrayKind | undefined;
 }
 
 export interface Table extends Target {
@@ -127,7 +117,9 @@ export async function describeTable(
     const plain = (name: string): number => {
       const fix = `Correct "${qualifiedName(target, column.column)}" in the option sources`;
       const type = types.get(name) ?? lack(name, fix);
-      return add(sourceSlot(name, { ...type, isWritten: direction === "decrypt" }));
+      return add(
+        sourceSlot({ name, quoted: quote(name), ...type, isWritten: direction === "decrypt" }),
+      );
     };
     return {
       column,
@@ -140,12 +132,6 @@ export async function describeTable(
     };
   });
   return { ...target, sql, fullName, leaves, keyTypes, slots, migrated };
-}
-
-interface ColumnType {
-  readonly type: string;
-  /** What a domain is made of; of other types themselves. */
-  readonly base: string;
 }
 
 async function columnTypes(
@@ -247,57 +233,6 @@ function storedSlot(
   }
   const assign = column.isWritten ? (value: string): string => value : undefined;
   return { name, parameter, select: `t.${quote(name)}`, assign };
-}
-
-const ARRAY = /^(?<element>.+)\[\]$/;
-
-function arrayOf(type = ""): MigratedColumn["arrayOf"] {
-  const element = ARRAY.exec(type)?.groups?.element;
-  if (element === undefined) return undefined;
-  return element === "json" || element === "jsonb" ? "json" : "other";
-}
-
-/** Any type is read as its text, as ISO 8601 for times; arrays as JSON. */
-function sourceSlot(
-  name: string,
-  { type, base, isWritten }: ColumnType & { readonly isWritten: boolean },
-): Slot {
-  const column = `t.${quote(name)}`;
-  const isBytes = type === "bytea";
-  const parameter = isBytes ? "bytea" : "text";
-  const array = arrayOf(type) && arrayAsJson(column, type);
-  const { select = isBytes ? column : `${column}::text` } = array ?? {};
-  const assign =
-    array?.assign ??
-    ((value: string): string =>
-      type.startsWith("character") ? exactText(value, type) : exactCast(value, { type, base }));
-  return { name, parameter, select, assign: isWritten ? assign : undefined };
-}
-
-/** Stands for an array that JSON does not keep. JSON is never empty. */
-export const NO_JSON = "";
-
-/** JSON has arrays that begin at 1, and one null: what has other bounds, or JSON's null beside SQL's, would change. */
-function arrayAsJson(
-  column: string,
-  type: string,
-): Pick<Slot, "select"> & { assign(value: string): string } {
-  const isJson = arrayOf(type) === "json";
-  // As above, of what is too long.
-  const element = type.startsWith("character") ? "text" : type.slice(0, -2);
-  const refused = [
-    `array_dims(${column}) !~ '^(\\[1:\\d+\\])+$'`,
-    ...(isJson
-      ? [`EXISTS (SELECT FROM unnest(${column}) AS e WHERE btrim(e::text, E' \\t\\n\\r') = 'null')`]
-      : []),
-  ];
-  const items = isJson ? "json_array_elements" : "json_array_elements_text";
-  const item = isJson ? "nullif(item::text, 'null')" : "item";
-  return {
-    select: `CASE WHEN ${refused.join(" OR ")} THEN '${NO_JSON}' ELSE to_json(${column})::text END`,
-    assign: (value) =>
-      `CASE WHEN ${value} IS NOT NULL THEN ARRAY(SELECT ${isJson ? `(${item})::${element}` : exactCast(item, { type: element, base: element })} FROM ${items}(${value}::json) AS item) END`,
-  };
 }
 
 function refuse({ schema, table }: Target, reason: string): never {

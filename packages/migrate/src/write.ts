@@ -12,7 +12,8 @@ import type { Chunk } from "./chunks.ts";
 import { keyArrays, type Place, type ReadRow } from "./read.ts";
 import type { Cell } from "./rewrite.ts";
 import { silently, type Statement } from "./silent-statement.ts";
-import { quote, type Slot, type Table } from "./table.ts";
+import type { Slot } from "./slot.ts";
+import { quote, type Table } from "./table.ts";
 
 export interface Changed {
   readonly row: ReadRow;

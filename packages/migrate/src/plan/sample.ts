@@ -119,7 +119,9 @@ export function valuesOf(
   changed: readonly SampledRow[],
 ): { readonly sql: string; readonly types: readonly string[]; readonly parameters: unknown[] } {
   const types = [
-    ...["oid[]", "tid[]", "xid[]"],
+    "oid[]",
+    "tid[]",
+    "xid[]",
     ...primaryKey.map(() => "text[]"),
     ...slots.map(({ parameter }) => `${parameter}[]`),
   ];

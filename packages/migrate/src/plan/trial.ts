@@ -27,7 +27,7 @@ export async function tryWrite(
   const written = table.slots.flatMap(({ name, assign }, i) =>
     assign === undefined ? [] : [{ name: quote(name), value: assign(`l.c${i}`) }],
   );
-  const execute = await silently<{ locked: number; written: readonly number[] }>(client, {
+  const execute = await silently<{ locked: number | string; written: readonly unknown[] }>(client, {
     types: values.types,
     text: `WITH l AS MATERIALIZED (
          SELECT v.* FROM ${values.sql} JOIN ${relation.sql} t ON t.tableoid = v.leaf AND t.ctid = v.place AND t.xmin = v.version
@@ -38,7 +38,10 @@ export async function tryWrite(
        )
        SELECT (SELECT count(*) FROM l) AS locked, coalesce(array_agg(position), '{}') AS written FROM u`,
   });
-  const countKept = await silently<{ kept: number }>(client, keptRows(table, relation, values));
+  const countKept = await silently<{ kept: number | string }>(
+    client,
+    keptRows(table, relation, values),
+  );
   await client.query("BEGIN");
   try {
     await client.query("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '30s'");
