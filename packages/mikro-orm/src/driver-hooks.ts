@@ -1,8 +1,10 @@
 // Where rows leave for the database: every path of writing goes through the driver's four methods, or through the
 // query builder, which asks the driver to map properties to columns.
 import { rememberRows } from "./bad-rows.ts";
+import { installChanges } from "./changes.ts";
 import { checkDiscovered } from "./discovered.ts";
 import {
+  ON_CHANGED,
   ON_ROWS,
   type QueryBuilder,
   type SqlDriver,
@@ -12,7 +14,13 @@ import {
 import { rowsAsExpected } from "./found-rows.ts";
 import { guardKysely } from "./kysely-guard.ts";
 import { wrapUpserts } from "./entity-manager-internals.ts";
-import { propertiesOf, type Properties, type Row } from "./mikro-orm-internals.ts";
+import {
+  keyColumnsOf,
+  propertiesOf,
+  type Meta,
+  type Properties,
+  type Row,
+} from "./mikro-orm-internals.ts";
 import { refusePaths } from "./other-names.ts";
 import { patchBuilder } from "./query-builders.ts";
 import { installRedaction, redactEntities } from "./redaction.ts";
@@ -24,6 +32,8 @@ import { convertUnconverted } from "./unconverted.ts";
 
 const installed = new WeakSet<SqlDriver>();
 const patched = new WeakSet<object>();
+/** Columns that an UPDATE shall return, by its logger context: that is what its query builder gets of its options. */
+const returned = new WeakMap<object, readonly string[]>();
 
 /** Once per driver, from discovery. */
 export function installOnDriver(driver: SqlDriver): void {
@@ -32,6 +42,7 @@ export function installOnDriver(driver: SqlDriver): void {
   installSnapshots();
   installSearch();
   installShortIndexes();
+  installChanges();
   installRedaction();
   installUpserts();
   installWrites(driver);
@@ -40,6 +51,11 @@ export function installOnDriver(driver: SqlDriver): void {
   driver.createQueryBuilder = (...parameters) => {
     const builder = createQueryBuilder(...parameters);
     patchBuilder(Object.getPrototypeOf(builder) as QueryBuilder);
+    const columns = returned.get(parameters[4] as object);
+    if (columns) {
+      const returning = builder.returning.bind(builder);
+      builder.returning = (fields) => returning([...new Set([...fields, ...columns])]);
+    }
     return builder;
   };
   const createEntityManager = driver.createEntityManager.bind(driver);
@@ -83,7 +99,14 @@ function installWrites(driver: SqlDriver): void {
     withCompanions(propertiesOf(driver.getMetadata().find(entityName)), options ?? {});
   driver.nativeUpdate = async (entity, where, row, options) => {
     const [completed] = encrypted(entity, [row]);
-    return nativeUpdate.call(driver, entity, where, completed as Row, onConflict(entity, options));
+    const given = onConflict(entity, options);
+    const { loggerContext, [ON_CHANGED]: onChanged } = options ?? {};
+    if (onChanged && loggerContext) {
+      returned.set(loggerContext, keyColumnsOf(driver.getMetadata().find(entity) as Meta));
+    }
+    const result = await nativeUpdate.call(driver, entity, where, completed as Row, given);
+    onChanged?.(result.rows ?? []);
+    return result;
   };
   driver.nativeUpdateMany = async (entity, where, rows, options, transform) => {
     const completed = encrypted(entity, rows);

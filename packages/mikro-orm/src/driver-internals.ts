@@ -6,6 +6,14 @@ import type { Meta, Property, Row, WhereOptions } from "./mikro-orm-internals.ts
 /** An option of ours, which MikroORM hands from the entity manager to the driver. */
 export const ON_ROWS: unique symbol = Symbol("fieldseal: on rows");
 
+/** The same of `nativeUpdate`: asks for the primary keys of the rows that it changes, and sees them by column. */
+export const ON_CHANGED: unique symbol = Symbol("fieldseal: on changed");
+
+export interface NativeUpdateOptions extends UpsertOptions {
+  readonly loggerContext?: object;
+  readonly [ON_CHANGED]?: (rows: readonly Row[]) => void;
+}
+
 export interface FindOptions {
   readonly convertCustomTypes?: boolean;
   /** Sees what the database returned, before anything is decrypted. */
@@ -27,8 +35,8 @@ export interface SqlDriver {
     entityName: unknown,
     where: unknown,
     data: Row,
-    options?: UpsertOptions,
-  ): Promise<unknown>;
+    options?: NativeUpdateOptions,
+  ): Promise<{ readonly rows?: readonly Row[] }>;
   nativeUpdateMany(
     entityName: unknown,
     where: unknown[],
@@ -71,6 +79,7 @@ export interface QueryBuilder {
   /** Entities by the alias that they have in this query. */
   getAliasMap(): Readonly<Record<string, unknown>>;
   merge(data?: readonly string[] | Row): unknown;
+  returning(fields: readonly string[]): unknown;
   groupBy(fields: unknown): unknown;
   having(condition?: unknown, ...rest: unknown[]): unknown;
   /** Which relations to join, and the conditions on them. */

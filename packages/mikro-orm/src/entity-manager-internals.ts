@@ -7,7 +7,7 @@ import {
   OptimisticLockError,
   ValidationError,
 } from "@mikro-orm/core";
-import { ON_ROWS } from "./driver-internals.ts";
+import { ON_CHANGED, ON_ROWS } from "./driver-internals.ts";
 import { fieldOf, type Meta, type Property, type Row } from "./mikro-orm-internals.ts";
 
 /** An entity manager while it prepares a query, in its context: inside of a transaction it is the transaction's. */
@@ -38,6 +38,8 @@ interface StatementOptions {
   readonly ctx?: unknown;
   readonly connectionType?: "read" | "write";
   readonly logging?: unknown;
+  /** Of version 7: alternatives that a condition is combined with. */
+  readonly unionWhere?: readonly unknown[];
 }
 
 type PrepareWhere = (
@@ -59,6 +61,41 @@ export function wrapEntityManagerWhere(
     const prepared = await before(context, entityName, where);
     return processWhere.call(this, entityName, prepared, options, type);
   };
+}
+
+export interface NativeChange {
+  readonly context: StatementContext;
+  readonly entityName: unknown;
+  readonly where: unknown;
+  readonly isDelete: boolean;
+  /**
+   * Runs it; returns how many rows were changed. An UPDATE tells their primary keys, by column.
+   */
+  run(where: unknown, onChanged?: (rows: readonly Row[]) => void): Promise<number>;
+}
+
+/** `change` takes the place of `nativeUpdate` and `nativeDelete`, and runs them as often as it must. */
+export function wrapNativeChanges(change: (statement: NativeChange) => Promise<number>): void {
+  type Method = (this: EntityManagerLike, ...parameters: unknown[]) => Promise<number>;
+  const prototype = EntityManager.prototype as unknown as Record<string, Method>;
+  for (const name of ["nativeUpdate", "nativeDelete"]) {
+    const { [name]: original } = prototype;
+    const isDelete = name === "nativeDelete";
+    prototype[name] = async function (entityName, where, ...rest) {
+      const options = (rest[isDelete ? 0 : 1] ?? {}) as StatementOptions;
+      return change({
+        context: { em: this.getContext(false), options, isChange: true },
+        entityName,
+        where,
+        isDelete,
+        run: (condition, onChanged) => {
+          const own = onChanged && { [ON_CHANGED]: onChanged };
+          const given = [...rest.slice(0, isDelete ? 0 : 1), { ...options, ...own }];
+          return original!.call(this, entityName, condition, ...given);
+        },
+      });
+    };
+  }
 }
 
 type FailHandler = (entityName: string, where: unknown) => Error;
@@ -146,38 +183,50 @@ export function wrapUpserts(fill: (meta: Meta, row: Row) => Row): void {
 export interface Candidate {
   /** With its primary key. */
   readonly row: Row;
+  /** That as text to compare, like {@link keyText}. */
+  readonly key: string;
   /** What is stored of the property that was asked for. */
   readonly stored: StoredInput | null | undefined;
+}
+
+/** The values of a primary key as the database returns them, in the order of their columns. */
+export function keyText(values: readonly unknown[]): string {
+  return JSON.stringify(
+    values.flat().map((value) => (typeof value === "bigint" ? String(value) : value)),
+  );
 }
 
 /** The rows that fit, read past identity map, cache and filters, by the connection that the statement itself takes. */
 export async function findCandidates(
   { em, options, isChange }: StatementContext,
   meta: Meta,
-  { where, prop, limit }: { where: Row; prop: Property; limit: number },
+  { where, prop, limit }: { where: unknown; prop?: Property; limit?: number },
 ): Promise<Candidate[]> {
   const { schema, ctx, logging } = options;
   // A replica may not know yet what is to be changed.
   const connectionType = isChange ? "write" : options.connectionType;
-  let stored: Candidate["stored"][] = [];
+  let read: readonly Omit<Candidate, "row">[] = [];
   const rows = await em.find(
     ((meta as { class?: unknown }).class ?? meta.className) as never,
-    where,
+    where as never,
     {
       ...(schema !== undefined && { schema }),
       ...(ctx !== undefined && { ctx: ctx as never }),
       ...(logging !== undefined && { logging }),
       ...(connectionType !== undefined && { connectionType }),
-      fields: [...meta.primaryKeys, fieldOf(meta, prop)] as never,
+      fields: [...meta.primaryKeys, ...(prop ? [fieldOf(meta, prop)] : [])] as never,
       filters: false,
       disableIdentityMap: true,
       cache: false,
       flushMode: "commit" as never,
-      limit,
+      ...(limit !== undefined && { limit }),
       [ON_ROWS]: (found: readonly Row[]) => {
-        stored = found.map((row) => row[prop.name] as Candidate["stored"]);
+        read = found.map((row) => ({
+          key: keyText(meta.primaryKeys.map((name) => row[name])),
+          stored: row[prop?.name ?? ""] as Candidate["stored"],
+        }));
       },
     } as never,
   );
-  return rows.map((row, i) => ({ row, stored: stored[i] }));
+  return rows.map((row, i) => ({ row, ...(read[i] as Omit<Candidate, "row">) }));
 }

@@ -19,6 +19,11 @@ export function propertiesOf(meta: Meta | undefined): Properties {
   return (meta?.properties ?? {}) as Properties;
 }
 
+/** Of the primary key, in its order. */
+export function keyColumnsOf(meta: Meta): string[] {
+  return meta.primaryKeys.flatMap((name) => propertiesOf(meta)[name]?.fieldNames ?? []);
+}
+
 /** `address.street` goes into an embeddable. */
 export function propertyAt(properties: Properties, path: string): Property | undefined {
   let prop: Property | undefined;
@@ -54,6 +59,12 @@ export function rawSqlOfKey(key: string | symbol): RawSql | undefined {
     getKnownFragment(key: string | symbol, forget: boolean): RawSql | undefined;
   };
   return getKnownFragment.call(RawQueryFragment, key, false);
+}
+
+/** Keys with SQL in them serve one statement in version 6; those that are used in `action` serve all of its. */
+export async function keepRawKeys<Result>(action: () => Promise<Result>): Promise<Result> {
+  const fragments = RawQueryFragment as unknown as { run?: typeof keepRawKeys };
+  return fragments.run ? fragments.run(action) : action();
 }
 
 /** What `fieldseal(config)` left in the configuration: unknown keys survive there, functions by reference. */

@@ -7,10 +7,18 @@ import {
   losesBrackets,
   metaOf,
   wrapEntityManagerWhere,
+  type NativeChange,
   type StatementContext,
 } from "./entity-manager-internals.ts";
 import { indexTokens } from "./found-rows.ts";
-import { holdingOneOf, readCandidates, type Candidate } from "./index-candidates.ts";
+import {
+  holdingOneOf,
+  isExactKey,
+  keyIn,
+  readCandidates,
+  type Candidate,
+  type Lookup,
+} from "./index-candidates.ts";
 import {
   isRawSql,
   propertiesOf,
@@ -39,10 +47,24 @@ export function installShortIndexes(): void {
   });
 }
 
+/** The condition of a change by an entity with a short index, and what was read to answer it. */
+export async function resolveChange(
+  { context, where }: NativeChange,
+  meta: Meta,
+): Promise<{ readonly where: unknown; readonly lookups: readonly Lookup[] }> {
+  const lookups: Lookup[] = [];
+  const scope: Scope = { context, meta, lookups };
+  // Only to know what they depend on: they are resolved by themselves.
+  await resolve(context.options.unionWhere, { ...scope, isAlternative: true });
+  // A list that stands alone is one of alternatives.
+  const whole = Array.isArray(where) ? { $or: where } : where;
+  return { where: await resolve(whole, scope), lookups };
+}
+
 const withShortIndex = new WeakMap<Meta, boolean>();
 
 /** Of the entity itself or of one that a relation leads to, at any distance. */
-function hasShortIndex(meta: Meta, seen: ReadonlySet<Meta> = new Set()): boolean {
+export function hasShortIndex(meta: Meta, seen: ReadonlySet<Meta> = new Set()): boolean {
   const known = withShortIndex.get(meta);
   if (known !== undefined) return known;
   const visited = new Set([...seen, meta]);
@@ -72,6 +94,8 @@ interface Scope {
   readonly isAlternative?: boolean;
   /** Whether a relation leads here. */
   readonly isRelated?: boolean;
+  /** Takes what is read for a change. */
+  readonly lookups?: Lookup[];
 }
 
 /** The condition with every comparison of a shortly indexed property replaced; the original is not touched. */
@@ -176,18 +200,18 @@ async function resolveComparison(comparison: Comparison, value: unknown): Promis
     const values = isList ? (operand as unknown[]) : [operand];
     const isNegation = operator === "$ne" || operator === "$nin";
     const looked = await lookUp(comparison, values);
+    const { lookups, isNegated, isAlternative, isRelated = false } = comparison.scope;
+    const isRequired = !isNegation && !isNegated && !isAlternative && !isRelated;
+    lookups?.push({ ...looked, isRelated, isRequired });
     conditions.push(isNegation ? rowsNotHolding(looked) : rowsHolding(looked));
   }
   return conditions;
 }
 
 /** What the query before the statement found. */
-interface Looked extends Comparison {
+interface Looked extends Comparison, Pick<Lookup, "type" | "candidates" | "holding"> {
   readonly companion: string;
   readonly tokens: readonly unknown[];
-  /** The rows behind the tokens, and those of them that hold one of the values. */
-  readonly candidates: readonly Candidate[];
-  readonly holding: readonly Candidate[];
 }
 
 async function lookUp(comparison: Comparison, values: readonly unknown[]): Promise<Looked> {
@@ -261,18 +285,6 @@ function storedIn(rows: readonly Candidate[]): DeterministicTerm[] {
   return rows.map(({ stored }) => new DeterministicTerm([stored], "$in"));
 }
 
-/** A Date has milliseconds, a timestamp of PostgreSQL microseconds: as a key it may find no row. */
-function isExactKey(meta: Meta): boolean {
-  return meta.primaryKeys.every((name) => propertiesOf(meta)[name]?.runtimeType !== "Date");
-}
-
 function anyOf({ prop, scope: { meta }, holding }: Looked): Row {
-  if (!isExactKey(meta)) return isAsRead(prop, holding);
-  const [key = "", ...more] = meta.primaryKeys;
-  if (more.length === 0 || holding.length === 0)
-    return { [key]: { $in: holding.map(({ row }) => row[key]) } };
-  const keys = [key, ...more];
-  return {
-    $or: holding.map(({ row }) => Object.fromEntries(keys.map((name) => [name, row[name]]))),
-  };
+  return isExactKey(meta) ? keyIn(meta, holding) : isAsRead(prop, holding);
 }

@@ -265,12 +265,12 @@ onBothVersions("A blind index", (suite) => {
         await suite.database.query("truncate things restart identity cascade");
         for (const short of [first, "bob", null]) await em().insert(Thing, { short } as never);
         driver.nativeDelete = async (...all) => {
+          driver.nativeDelete = nativeDelete!;
           const stored = encryptValue(em(), reference, "ada");
           await suite.database.query("update things set short = $1 where id = 1", [stored]);
           return nativeDelete!.apply(driver, all);
         };
         const deleted = await em().nativeDelete(Thing, where as never);
-        driver.nativeDelete = nativeDelete!;
         expect(deleted, first).to.equal(1);
         expect(await find({})).to.deep.equal([1, 3]);
       }

@@ -31,7 +31,14 @@ onBothVersions("MikroORM's internals", (suite) => {
     >;
     expect(QueryHelper!.processWhere).to.be.a("function");
     expect(QueryHelper!.findProperty).to.be.a("function");
-    for (const name of ["processWhere", "findOneOrFail", "upsert", "upsertMany"]) {
+    for (const name of [
+      "processWhere",
+      "nativeUpdate",
+      "nativeDelete",
+      "findOneOrFail",
+      "upsert",
+      "upsertMany",
+    ]) {
       expect(EntityManager!.prototype[name], name).to.be.a("function");
     }
   });
@@ -53,6 +60,7 @@ onBothVersions("MikroORM's internals", (suite) => {
       "distinctOn",
       "select",
       "count",
+      "returning",
     ];
     for (const name of [...patched, "getAliasMap"]) {
       expect(builder[name], name).to.be.a("function");

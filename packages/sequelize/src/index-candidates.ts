@@ -23,8 +23,20 @@ export interface Scope {
   readonly model: ModelClass;
   readonly include?: readonly IncludeNode[] | undefined;
   readonly context: ReadContext;
-  /** Whether the statement changes rows: then they must hold what was read when it comes to them. */
-  readonly isChange: boolean;
+  /** What was read for a statement that changes rows: they must hold the same when it comes to them. */
+  readonly lookups?: Lookup[];
+  /** Whether no row fits that this condition does not fit. */
+  readonly isRequired: boolean;
+}
+
+/** What was read to answer one comparison. */
+export interface Lookup {
+  readonly attribute: EncryptedAttribute;
+  /** The rows behind the tokens, and those of them that hold one of the values. */
+  readonly candidates: readonly Row[];
+  readonly holding: readonly Row[];
+  /** Whether the statement means none but those. */
+  readonly isRequired: boolean;
 }
 
 /** One comparison: `key` as the where object has it. */
@@ -50,6 +62,8 @@ export async function rowsHolding(
   const tokens = values.flatMap((value) => cipherOf(attribute).indexTokens(value));
   const candidates = await readCandidates(comparison, tokens);
   const rows = holdingOneOf(candidates, attribute, values);
+  const { lookups, isRequired } = scope;
+  lookups?.push({ attribute, candidates, holding: rows, isRequired });
   const index = keyFor(attribute, key) as string;
   const primaryKeys = Object.values(modelOf(comparison).primaryKeys);
   const stored = keyOf(attribute.field, key);
@@ -57,8 +71,8 @@ export async function rowsHolding(
   const isExact = isExactKey(primaryKeys);
   const isOneOf = isExact || rows.length === 0 ? primaryKeyIn(primaryKeys, rows, key) : [isAsRead];
   const isFound =
-    scope.isChange && rows.length > 0 ? [{ [Op.and]: [{ [Op.or]: isOneOf }, isAsRead] }] : isOneOf;
-  const isUnknown = scope.isChange
+    lookups && rows.length > 0 ? [{ [Op.and]: [{ [Op.or]: isOneOf }, isAsRead] }] : isOneOf;
+  const isUnknown = lookups
     ? [{ [Op.and]: [{ [stored]: { [Op.notIn]: sealed(candidates) } }, new Utils.Literal("NULL")] }]
     : [];
   return {
@@ -75,9 +89,9 @@ function sealed(rows: readonly Row[]): Sealed[] {
   );
 }
 
-type Row = Record<string, unknown>;
+export type Row = Record<string, unknown>;
 
-const STORED = "fieldseal_stored";
+export const STORED = "fieldseal_stored";
 
 /** The column under a name that is not decrypted: SQL of one's own is left alone. */
 function storedForm({ Model: model, field }: EncryptedAttribute): [object, string] {
@@ -107,7 +121,7 @@ async function readCandidates(
     attributes: [
       ...primaryKeys,
       attribute.fieldName,
-      ...(scope.isChange || !isExact ? [storedForm(attribute)] : []),
+      ...(scope.lookups || !isExact ? [storedForm(attribute)] : []),
     ],
     where: { [model.fieldRawAttributesMap[index]?.fieldName ?? index]: tokens },
     raw: true,
@@ -150,12 +164,12 @@ function modelOf({ attribute, key, scope }: Comparison): ModelClass {
 }
 
 /** A Date has milliseconds, a timestamp of PostgreSQL microseconds: as a key it may find no row. */
-function isExactKey(primaryKeys: readonly Attribute[]): boolean {
+export function isExactKey(primaryKeys: readonly Attribute[]): boolean {
   return primaryKeys.every(({ type }) => !(type instanceof DataTypes.DATE));
 }
 
 /** No condition for no rows; the columns stand beside the one that `key` names. */
-function primaryKeyIn(
+export function primaryKeyIn(
   primaryKeys: readonly Attribute[],
   rows: readonly Row[],
   key: string,

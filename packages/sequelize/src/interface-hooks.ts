@@ -1,5 +1,7 @@
 // The query interface, where Sequelize still waits: conditions on short indexes are resolved by a query of their own.
 import { Utils, type Sequelize } from "sequelize";
+import { BULK_DELETE, BULK_UPDATE, INCREMENT, type ChangeOptions } from "./changed-rows.ts";
+import { change } from "./changes.ts";
 import { expectValues } from "./found-rows.ts";
 import { encryptedAttributes } from "./installation.ts";
 import { withIndexColumns } from "./seal-writes.ts";
@@ -11,7 +13,7 @@ import {
   queryInterfaceOf,
   type ModelClass,
 } from "./sequelize-internals.ts";
-import { resolveChange, resolveSelect, resolveWhere } from "./short-index.ts";
+import { resolveSelect, resolveWhere } from "./short-index.ts";
 import { modelOfTable } from "./table-models.ts";
 
 export function hookQueryInterface(sequelize: Sequelize): void {
@@ -48,25 +50,36 @@ function hookSelects(sequelize: Sequelize): void {
 function hookChanges(sequelize: Sequelize): void {
   const queryInterface = queryInterfaceOf(sequelize);
   const { upsert, bulkUpdate, bulkDelete, increment, decrement } = bound(queryInterface);
-  const resolve = (
-    where: unknown,
-    model: ModelClass | undefined,
-    options: unknown,
-  ): Promise<unknown> => resolveChange(where, model, contextOf(options));
-
-  queryInterface.bulkUpdate = async (table, values, where, options, attributes) => {
-    const model = options?.model ?? modelOfTable(sequelize, table);
-    const resolved = await resolve(where, model, options);
-    return bulkUpdate(table, values, resolved, options, attributes);
-  };
+  queryInterface.bulkUpdate = async (table, values, where, options, attributes) =>
+    change(BULK_UPDATE, {
+      model: options?.model ?? modelOfTable(sequelize, table),
+      where,
+      options: options as ChangeOptions,
+      context: contextOf(options),
+      run: (condition, given) => bulkUpdate(table, values, condition, given as never, attributes),
+    });
   queryInterface.bulkDelete = async (table, where, options, model) => {
     const known = model ?? modelOfTable(sequelize, table);
-    return bulkDelete(table, await resolve(where, known, options), options, known);
+    return change(BULK_DELETE, {
+      model: known,
+      where,
+      options: options as ChangeOptions,
+      context: contextOf(options),
+      run: (condition, given) => bulkDelete(table, condition, given as never, known),
+    });
   };
-  queryInterface.increment = async (model, table, where, ...rest) =>
-    increment(model, table, await resolve(where, model, rest.at(-1)), ...rest);
-  queryInterface.decrement = async (model, table, where, ...rest) =>
-    decrement(model, table, await resolve(where, model, rest.at(-1)), ...rest);
+  for (const [name, arithmetic] of Object.entries({ increment, decrement })) {
+    queryInterface[name as "increment"] = async (model, table, where, ...rest) => {
+      const options = rest.pop() as ChangeOptions;
+      return change(INCREMENT, {
+        model,
+        where,
+        options,
+        context: contextOf(options),
+        run: (condition, given) => arithmetic(model, table, condition, ...rest, given),
+      });
+    };
+  }
   queryInterface.upsert = async (table, insert, update, where, options) => {
     const encrypted = encryptedAttributes(options.model);
     if (encrypted.length === 0) return upsert(table, insert, update, where, options);

@@ -53,6 +53,16 @@ export function queryInterfaceOf(sequelize: Sequelize): QueryInterface {
   return sequelize.getQueryInterface() as unknown as QueryInterface;
 }
 
+/** Whether UPDATE can return rows by RETURNING (dialects/abstract/query-generator.js, generateReturnValues). */
+export function returnsRows(sequelize: Sequelize): boolean {
+  const { returnValues } = (sequelize as unknown as { dialect: Dialect }).dialect.supports;
+  return returnValues && returnValues.returning === true;
+}
+
+interface Dialect {
+  readonly supports: { readonly returnValues: false | { readonly returning?: boolean } };
+}
+
 interface ModelManager {
   readonly models: ModelClass[];
   addModel(model: ModelClass): ModelClass;

@@ -7,6 +7,7 @@ import { cipherOf, type EncryptedAttribute } from "./installation.ts";
 import {
   rowsHolding,
   type Comparison,
+  type Lookup,
   type ReadContext,
   type Scope,
   type Where,
@@ -66,7 +67,7 @@ export async function resolveWhere(
   context: ReadContext,
   include?: readonly IncludeNode[],
 ): Promise<unknown> {
-  return model ? resolveIn(where, { model, include, context, isChange: false }) : where;
+  return model ? resolveIn(where, { model, include, context, isRequired: true }) : where;
 }
 
 /** The same for UPDATE and DELETE: read from the server that will be written, a replica may not know the rows yet. */
@@ -74,9 +75,12 @@ export async function resolveChange(
   where: unknown,
   model: ModelClass | undefined,
   context: ReadContext,
-): Promise<unknown> {
+): Promise<{ readonly where: unknown; readonly lookups: readonly Lookup[] }> {
+  const lookups: Lookup[] = [];
+  if (!model) return { where, lookups };
   const onPrimary = { ...context, useMaster: true };
-  return model ? resolveIn(where, { model, context: onPrimary, isChange: true }) : where;
+  const scope = { model, context: onPrimary, lookups, isRequired: true };
+  return { where: await resolveIn(where, scope), lookups };
 }
 
 async function resolveIn(where: unknown, scope: Scope): Promise<unknown> {
@@ -98,7 +102,8 @@ async function resolveIn(where: unknown, scope: Scope): Promise<unknown> {
       if (condition !== undefined) resolved.push(condition);
       else kept[key] = value;
     } else {
-      kept[key] = GROUPS.has(key) ? await resolveIn(partsOf(key, value), scope) : value;
+      const inner = key === Op.and ? scope : optional(scope);
+      kept[key] = GROUPS.has(key) ? await resolveIn(partsOf(key, value), inner) : value;
     }
   }
   if (resolved.length > 0) return { [Op.and]: [kept, ...resolved] };
@@ -107,6 +112,11 @@ async function resolveIn(where: unknown, scope: Scope): Promise<unknown> {
 }
 
 const GROUPS: ReadonlySet<PropertyKey> = new Set([Op.and, Op.or, Op.not]);
+
+/** Inside of NOT, or beside alternatives. */
+function optional(scope: Scope): Scope {
+  return { ...scope, isRequired: false };
+}
 
 /** `[Op.or]: { a: 1, b: 2 }` means either; as a list its parts stay apart when one of them becomes several. */
 function partsOf(key: PropertyKey, value: unknown): unknown {
@@ -133,7 +143,7 @@ async function resolveOperators(
   value: Where,
   operators: readonly symbol[],
 ): Promise<unknown> {
-  const { key } = comparison;
+  const { key, scope } = comparison;
   // Like Sequelize, which looks at nothing else where one of these two is.
   const group = [Op.or, Op.and].find((operator) => operator in value);
   const inner = group === undefined ? value : value[group];
@@ -142,12 +152,13 @@ async function resolveOperators(
     : (group === undefined ? operators : Object.getOwnPropertySymbols(inner)).map(
         (operator) => [operator, (inner as Where)[operator]] as const,
       );
+  const part = group === Op.or ? { ...comparison, scope: optional(scope) } : comparison;
   const conditions: unknown[] = [];
   for (const [operator, operand] of parts) {
     const condition =
       operator === undefined
-        ? await resolveCondition(comparison, operand)
-        : await resolveOperator(comparison, operator, operand);
+        ? await resolveCondition(part, operand)
+        : await resolveOperator(part, operator, operand);
     conditions.push(
       condition ?? { [key]: operator === undefined ? operand : { [operator]: operand } },
     );
@@ -166,6 +177,8 @@ async function resolveOperator(
   if (operand === null || isRefused) return undefined;
   const isOfMany = takesList(operator, operand);
   if (isOfMany && (!Array.isArray(operand) || operand.length === 0)) return undefined;
-  const found = await rowsHolding(comparison, isOfMany ? (operand as unknown[]) : [operand]);
-  return isNegation(operator) ? { [Op.not]: found } : found;
+  const values = isOfMany ? (operand as unknown[]) : [operand];
+  if (!isNegation(operator)) return rowsHolding(comparison, values);
+  const scope = optional(comparison.scope);
+  return { [Op.not]: await rowsHolding({ ...comparison, scope }, values) };
 }
