@@ -14,12 +14,13 @@ export async function showRuns({ pool }: Session, output: Output): Promise<numbe
       ...runs.map((run) => [
         run.runId,
         nameOfTable(run),
-        STATES[run.state](run.state),
+        isStopped(run) ? caution("stopped") : STATES[run.state](run.state),
         `${percent(run)} of ${count(run.rowsTotal)}`,
         count(run.rowsWritten),
         leftOf(run),
       ]),
     ]);
+    for (const sentence of adviceFor(runs)) output.line(sentence);
   }
   output.json({ runs });
   return EXIT.ok;
@@ -32,6 +33,24 @@ const STATES: Readonly<Record<Progress["state"], (text: string) => string>> = {
   partial: bad,
   done: good,
 };
+
+/** By an error, or by force: nobody has said that it is over. */
+function isStopped({ state, chunksAtWork }: Progress): boolean {
+  return state === "running" && chunksAtWork === 0;
+}
+
+function adviceFor(runs: readonly Progress[]): string[] {
+  const again =
+    'go on with the command that began it: "fieldseal migrate run", or "fieldseal rotate".';
+  return [
+    ...(runs.some(({ state }) => state === "paused") ? [`paused: ${again}`] : []),
+    ...(runs.some(isStopped)
+      ? [
+          `stopped: no process works on it; it ended by an error, or all of them wait. When that is over, ${again}`,
+        ]
+      : []),
+  ];
+}
 
 function percent({ rowsSeen, rowsTotal }: Progress): string {
   return rowsTotal === 0 ? "100 %" : `${Math.min(100, Math.floor((rowsSeen / rowsTotal) * 100))} %`;

@@ -1,5 +1,5 @@
 // What a run that did not end with "done" asks of whoever started it, and what a wait for another process means.
-import type { Progress, RunReport } from "@fieldseal/migrate";
+import { DEFAULT_LEASE_MS, type Progress, type RunReport } from "@fieldseal/migrate";
 import { counted, type Output } from "./output.ts";
 import { nameOfTable } from "./session.ts";
 
@@ -12,7 +12,7 @@ export function closing(reports: readonly RunReport[], again: string): string[] 
   if (elsewhere !== undefined) {
     sentences.push(
       `Stopped here; run ${elsewhere.runId} is not paused, because another process has a part of it: one that is at work, ` +
-        `or one that was killed, whose lease ends within ${LEASE_SECONDS} s. Go on with: ${again}. Stop it everywhere ` +
+        `or one that was killed, whose lease ends within ${DEFAULT_LEASE_MS / 1000} s. Go on with: ${again}. Stop it everywhere ` +
         `with: fieldseal migrate pause ${elsewhere.runId}`,
     );
   }
@@ -32,14 +32,17 @@ export function closing(reports: readonly RunReport[], again: string): string[] 
       `${rows} cannot be read or written: "fieldseal verify" says why, and names missing keys. Then: ${again}`,
     );
   }
+  if (partial.some(({ poisonRows, rowsSkipped }) => poisonRows + rowsSkipped === 0)) {
+    sentences.push(
+      `Something wrote other values all the while: deploy what writes envelopes everywhere, then: ${again}`,
+    );
+  }
   if (partial.some(({ rowsSkipped }) => rowsSkipped > 0)) {
     sentences.push(`Rows that were locked are taken once they are free: ${again}`);
   }
   return sentences;
 }
 
-/** The engine's default, which the command does not change. */
-const LEASE_SECONDS = 30;
 /** At the end of a run that several processes share each waits a moment for the last batch of the others. */
 const SHORT_WAIT_MS = 1000;
 

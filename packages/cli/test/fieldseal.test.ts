@@ -77,6 +77,22 @@ describe("The command fieldseal", function () {
     await database.query("alter table users alter email type text");
   });
 
+  it("tells a run that ended by an error from one that is at work, and how it goes on", async () => {
+    await database.query("alter table users add constraint plain check (email like '%@%')");
+    const failed = await fieldseal(["migrate", "run"]);
+    expect(failed).to.include({ code: 1 });
+    expect(failed.err).to.include('constraint "plain"');
+    const status = await fieldseal(["migrate", "status"]);
+    expect(status.out)
+      .to.match(/users +stopped +/)
+      .and.match(/^stopped: .*go on with.*fieldseal migrate run/m);
+    expect(json(await fieldseal(["migrate", "status", "--json"]))).to.have.nested.property(
+      "runs[0].chunksAtWork",
+      0,
+    );
+    await database.query("alter table users drop constraint plain");
+  });
+
   it("says what the database holds, encrypts it, and says so again", async () => {
     const before = await fieldseal(["verify", "--json"]);
     expect(before.code).to.equal(1);

@@ -1,5 +1,5 @@
 // What is said of runs that did not end with "done", and of a wait for another process.
-import type { Progress, RunReport } from "@fieldseal/migrate";
+import { DEFAULT_LEASE_MS, type Progress, type RunReport } from "@fieldseal/migrate";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { createOutput } from "../src/output.ts";
@@ -18,6 +18,7 @@ const PROGRESS: Progress = {
   rowsSkipped: 0,
   poisonRows: 0,
   chunksLeft: 1,
+  chunksAtWork: 1,
 };
 
 describe("The advice after a run", () => {
@@ -36,7 +37,7 @@ describe("The advice after a run", () => {
     const [sentence, ...rest] = said({ state: "running" }, { state: "paused", runId: "8" });
     expect(sentence)
       .to.include("another process has a part of it")
-      .and.include("within 30 s")
+      .and.include(`within ${DEFAULT_LEASE_MS / 1000} s`)
       .and.include(`Go on with: ${AGAIN}.`)
       .and.include("fieldseal migrate pause 7");
     expect(rest).to.deep.equal([]);
@@ -56,6 +57,9 @@ describe("The advice after a run", () => {
     expect(sentences[0]).to.include("2 rows cannot be read").and.include('"fieldseal verify"');
     expect(sentences[1]).to.include("locked").and.include(AGAIN);
     expect(sentences).to.have.length(2);
+    expect(said({ state: "partial" })).to.deep.equal([
+      `Something wrote other values all the while: deploy what writes envelopes everywhere, then: ${AGAIN}`,
+    ]);
   });
 });
 

@@ -74,6 +74,8 @@ export interface Progress {
   readonly rowsSkipped: number;
   readonly poisonRows: number;
   readonly chunksLeft: number;
+  /** Chunks that a worker has on lease, in whatever process. */
+  readonly chunksAtWork: number;
   /** Why this process waits: "replication lag", "old snapshot", "lock waits", "lease of another process". */
   readonly waitingFor?: string;
   /** How long that can last, where it is known: until the lease of a process that was killed ends. A live one renews it. */

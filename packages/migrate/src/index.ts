@@ -24,6 +24,7 @@ export type { LockOptions } from "./short-lock.ts";
 export type { ColumnSurvey, EnvelopeCount } from "./survey.ts";
 export { dropSources } from "./drop-sources.ts";
 export { migrate } from "./migrate.ts";
+export { DEFAULT_LEASE_MS } from "./run.ts";
 export type {
   ColumnFrom,
   ColumnPlan,

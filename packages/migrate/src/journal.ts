@@ -259,6 +259,7 @@ export async function readProgress(
        r.written_before + coalesce(sum(c.written), 0) AS written, coalesce(sum(c.skipped), 0) AS skipped,
        r.conflicts_before + coalesce(sum(c.conflicts), 0) AS conflicts,
        count(c.number) FILTER (WHERE c.finished_at IS NULL) AS left,
+       count(c.number) FILTER (WHERE c.finished_at IS NULL AND c.lease_until > clock_timestamp()) AS "atWork",
        (SELECT count(DISTINCT primary_key) FROM fieldseal.poison p WHERE p.run_id = r.id) AS poison
      FROM fieldseal.run r LEFT JOIN fieldseal.chunk c ON c.run_id = r.id WHERE r.id = $1 GROUP BY r.id`,
     [runId],
@@ -277,5 +278,6 @@ export async function readProgress(
     rowsSkipped: Number(row.skipped),
     poisonRows: Number(row.poison),
     chunksLeft: Number(row.left),
+    chunksAtWork: Number(row.atWork),
   };
 }

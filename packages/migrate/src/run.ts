@@ -5,6 +5,9 @@ import type { DeclaredPlaintext } from "./declared.ts";
 import type { LegacyGuard } from "./legacy-guard.ts";
 import type { Table } from "./table.ts";
 
+/** Milliseconds that a worker may be silent before another takes its chunk. */
+export const DEFAULT_LEASE_MS = 30_000;
+
 export const DEFAULTS = {
   direction: "encrypt" as Direction,
   workers: 2,
@@ -12,7 +15,7 @@ export const DEFAULTS = {
   maxReplicationLagSeconds: 30,
   maxReplicationLagBytes: 512 * 1024 * 1024,
   maxSnapshotAgeSeconds: 3600,
-  leaseMs: 30_000,
+  leaseMs: DEFAULT_LEASE_MS,
   progressMs: 250,
 };
 
