@@ -82,7 +82,8 @@ async function sampleCheck(pool: Pool, columns: readonly EncryptedColumn[]): Pro
       : plaintext > 0
         ? `${counted(opened, "value")} read, ${count(plaintext)} of them plaintext`
         : `${counted(opened, "value")} read and opened`;
-  return { name, state: "ok", detail };
+  const fix = plaintext > 0 ? "fieldseal migrate plan says what encrypting it takes." : undefined;
+  return { name, state: "ok", detail, fix };
 }
 
 /** "ERR_KEY_UNKNOWN, key 0a1b2c3d" */

@@ -39,9 +39,15 @@ export async function finalize(
       undo ? "" : explain(report),
     ]),
   ]);
-  output.json({ columns: reports });
-  if (undo) return EXIT.ok;
+  if (undo) {
+    output.json({ columns: reports });
+    return EXIT.ok;
+  }
   const final = reports.filter(({ isValidated }) => isValidated).length;
+  if (final === reports.length) {
+    output.line("What the plaintext has left behind in the database: fieldseal migrate scrub");
+  }
+  output.json({ columns: reports });
   return final === reports.length ? EXIT.ok : final === 0 ? EXIT.findings : EXIT.partial;
 }
 

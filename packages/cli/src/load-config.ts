@@ -90,13 +90,13 @@ function explainImport(error: unknown, file: string): unknown {
       `Correct it there; "node ${file}" shows the whole stack.`,
     );
   }
-  // A syntax error's stack begins with the place: "/app/models.ts:12".
-  const [place = ""] = /^(?:file:\/\/)?\/?[^\n]+:\d+$/m.exec(stack ?? "") ?? [];
+  // A syntax error's stack begins with the place, "/app/models.ts:12", where Node knows it.
+  const [place = ""] = /^(?:file:\/\/|\/|[A-Z]:)[^\n]+:\d+$/m.exec(stack ?? "") ?? [];
   const where = place === "" ? file : shorten(place);
   const text = `${where}: ${(message ?? "").replaceAll(`${process.cwd()}/`, "").split("\n", 1)[0]}`;
   return new CommandError("CONFIG_FILE", text, {
     exitCode: EXIT.configuration,
-    ...(known && { fix: known[1] }),
+    fix: known?.[1] ?? `"node ${file}" shows the line, in it or in what it imports.`,
   });
 }
 

@@ -3,7 +3,7 @@ import type { RunOptions } from "@fieldseal/migrate";
 import { Option, type Command } from "commander";
 import { showRuns, steerRun } from "./control-command.ts";
 import { finalize, type FinalizeCommand } from "./finalize-command.ts";
-import { positive, runNumber, size, type Part } from "./option-values.ts";
+import { positive, runNumber, size, workers, type Part } from "./option-values.ts";
 import { plan } from "./plan-command.ts";
 import type { Context } from "./program.ts";
 import { rotate } from "./rotate-command.ts";
@@ -57,7 +57,7 @@ interface RunFlags {
 function withRunOptions(command: Command): Command {
   return command
     .option("--batch-rows <n>", "rows of one write; default what takes 100 ms", positive)
-    .option("--workers <n>", "writing connections of this process; default 2", positive)
+    .option("--workers <n>", "writing connections of this process; default 2", workers)
     .option("--max-rows-per-second <n>", "of this process; default no limit", positive)
     .option("--max-wal-per-second <size>", "of the server, as 20MB; default no limit", size)
     .option("--max-lag <seconds>", "wait for replicas further behind; default 30", positive)

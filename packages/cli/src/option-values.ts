@@ -10,6 +10,14 @@ export function positive(value: string): number {
   throw new InvalidArgumentError("A whole number above 0 is needed.");
 }
 
+/** More than any server has use for. */
+export const MOST_WORKERS = 100;
+
+export function workers(value: string): number {
+  if (positive(value) <= MOST_WORKERS) return Number(value);
+  throw new InvalidArgumentError(`At most ${MOST_WORKERS}; more processes may join.`);
+}
+
 const UNITS: Readonly<Record<string, number>> = { "": 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 };
 
 /** Bytes, as `20MB`. */

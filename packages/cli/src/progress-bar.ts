@@ -99,7 +99,9 @@ function payloadOf(task: Task, meter: Meter): Record<string, string> {
     seen: `${count(done)} ${unit}`,
     rest:
       waitingFor === undefined
-        ? [`${count(Math.round(rate))}/s`, [...again, ...left].join(", ")].join("  ")
+        ? [rate === 0 ? "" : `${count(Math.round(rate))}/s`, [...again, ...left].join(", ")].join(
+            "  ",
+          )
         : `waiting${time}: ${waitingFor}`,
   };
 }

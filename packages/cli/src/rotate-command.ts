@@ -29,9 +29,12 @@ export async function rotate(
   const isStopped = session.signal.aborted || only === "columns";
   const rotation = isStopped ? undefined : await rotateFiles(session, files, output);
   if (rotation !== undefined) printFileRotation(rotation, output);
-  output.json({ runs: reports, storage: rotation ?? null });
   const isLeft = session.signal.aborted && rotation === undefined && session.storage !== undefined;
-  return isLeft ? EXIT.partial : Math.max(exitCodeOf(reports), fileExitCode(rotation));
+  const exitCode = isLeft ? EXIT.partial : Math.max(exitCodeOf(reports), fileExitCode(rotation));
+  if (exitCode === EXIT.ok)
+    output.line("See what uses older keys still: fieldseal keys list --uses");
+  output.json({ runs: reports, storage: rotation ?? null });
+  return exitCode;
 }
 
 /**

@@ -3,6 +3,13 @@ import { DEFAULT_LEASE_MS, type Progress, type RunReport } from "@fieldseal/migr
 import { counted, type Output } from "./output.ts";
 import { nameOfTable } from "./session.ts";
 
+/** What follows when all is done. */
+export const NEXT = {
+  encrypt: "See what is there now: fieldseal verify",
+  decrypt:
+    "All is plaintext. Take the encryption out of the models and deploy: until then the application encrypts what it writes.",
+} as const;
+
 /** One sentence for each thing to be done; `again` is the command that goes on. */
 export function closing(reports: readonly RunReport[], again: string): string[] {
   const those = (state: RunReport["state"]): RunReport[] =>

@@ -7,8 +7,8 @@ import {
   type RunReport,
 } from "@fieldseal/migrate";
 import { EXIT } from "./exit.ts";
-import { bad, caution, count, counted, dim, good, printable, type Output } from "./output.ts";
-import { closing, leaseNote } from "./run-advice.ts";
+import { bad, caution, counted, dim, good, printable, type Output } from "./output.ts";
+import { closing, leaseNote, NEXT } from "./run-advice.ts";
 import { progressDisplay, type Task } from "./progress-bar.ts";
 import { nameOfTable, requireColumns, type Session } from "./session.ts";
 
@@ -22,8 +22,10 @@ export async function runMigration(
   requireColumns(session);
   const again = `fieldseal migrate run${options.direction === "decrypt" ? " --reverse" : ""}`;
   const reports = await runColumns(session, { ...options, again }, output);
+  const exitCode = exitCodeOf(reports);
+  if (exitCode === EXIT.ok) output.line(NEXT[options.direction ?? "encrypt"]);
   output.json({ runs: reports });
-  return exitCodeOf(reports);
+  return exitCode;
 }
 
 /** Ctrl-C pauses: `again`, the same command, goes on. */
@@ -83,7 +85,7 @@ const COLOURS: Readonly<Record<RunReport["state"], (text: string) => string>> = 
   done: good,
 };
 
-const MAX_NAMED = 20;
+const MAX_NAMED = 10;
 
 function printReport(report: RunReport, output: Output): void {
   const { state, rowsWritten, rowsSkipped, poisonRows, poison } = report;
@@ -95,14 +97,32 @@ function printReport(report: RunReport, output: Output): void {
   output.line(
     `${nameOfTable(report)}: ${colour(state)}, ${[`${counted(rowsWritten, "row")} written`, ...left].join(", ")}`,
   );
-  for (const row of poison.slice(0, MAX_NAMED)) output.line(`  ${describePoison(row)}`);
+  const rows = Map.groupBy(poison, ({ primaryKey }) => nameRow(primaryKey));
+  for (const [name, values] of [...rows].slice(0, MAX_NAMED)) {
+    output.line(`  ${name}: ${describePoison(values)}`);
+  }
   if (poisonRows > MAX_NAMED) {
-    output.line(`  and ${count(poisonRows - MAX_NAMED)} more; --json lists a thousand`);
+    output.line(
+      `  and ${counted(poisonRows - MAX_NAMED, "row")} more; --json lists a thousand values`,
+    );
   }
 }
 
-function describePoison({ primaryKey, column, code, reason }: PoisonRow): string {
-  return `${nameRow(primaryKey)}: ${column} ${code}${reason === undefined ? "" : ` (${reason})`}`;
+/** "email, notes ERR_KEY_UNKNOWN; name ERR_DECRYPT_FAILED" */
+function describePoison(values: readonly PoisonRow[]): string {
+  const causes = Map.groupBy(
+    values,
+    ({ code, reason }) => code + (reason === undefined ? "" : ` (${reason})`),
+  );
+  return [...causes]
+    .map(
+      ([cause, of]) =>
+        `${of
+          .map(({ column }) => column)
+          .toSorted()
+          .join(", ")} ${cause}`,
+    )
+    .join("; ");
 }
 
 /** "id 7", or "tenant 1, id 7". */

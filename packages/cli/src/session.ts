@@ -7,6 +7,7 @@ import { describeDatabase } from "./database-failure.ts";
 import { EXIT } from "./exit.ts";
 import { CommandError, namingDatabase } from "./failure.ts";
 import { explainConfigCode, findConfig, loadConfig } from "./load-config.ts";
+import { MOST_WORKERS } from "./option-values.ts";
 
 /** Milliseconds that a connection may take: an address that swallows packets would hold the command for minutes. */
 const CONNECT_MS = 15_000;
@@ -171,6 +172,7 @@ export function openPool({ databaseUrl }: FieldsealConfig): Connection {
     connectionString,
     application_name: "fieldseal",
     connectionTimeoutMillis: CONNECT_MS,
+    max: MOST_WORKERS + 1, // opened when needed
   });
   pool.on("error", () => {}); // a lost idle connection; the next query reports what is wrong
   return { pool, database };

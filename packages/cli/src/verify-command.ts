@@ -1,5 +1,5 @@
 // What is really in the database and in the store: every value opened, column by column, file by file.
-import type { EncryptionOptions } from "@fieldseal/crypto";
+import type { EncryptedColumn } from "@fieldseal/crypto";
 import {
   verifyColumns,
   type ColumnFindings,
@@ -77,7 +77,7 @@ function printColumn(
     `${bold(nameOfColumn(session.columns, one))}  ${counted(one.rows, "row")}  ${one.isStrict ? good("ok") : bad("findings")}`,
   );
   output.table([["", "", ""], ...factsOf(one, { primaryKeyId: cipher?.primaryKeyId, limit })]);
-  for (const advice of adviceFor(one, cipher?.options ?? {})) output.line(`  ${advice}`);
+  for (const advice of adviceFor(one, cipher)) output.line(`  ${advice}`);
 }
 
 /** One line per kind of value that occurs, and one that names rows: a column in order is two lines long. */
@@ -155,10 +155,9 @@ function widthFact(width: ColumnWidth | null): string[][] {
 }
 
 /** What to do, in this order. */
-function adviceFor(
-  one: Found,
-  { plaintext, legacy }: Pick<EncryptionOptions, "plaintext" | "legacy">,
-): string[] {
+function adviceFor(one: Found, cipher: EncryptedColumn["cipher"] | undefined): string[] {
+  const { plaintext, legacy } = cipher?.options ?? {};
+  const primaryKeyId = cipher?.primaryKeyId;
   const open = one.plaintext + one.legacy + one.otherForm + (one.indexDrift ?? 0);
   const tolerant = [
     ...(plaintext === "accept" ? ['plaintext: "accept"'] : []),
@@ -167,7 +166,7 @@ function adviceFor(
   return [
     ...missingKeys(one),
     ...(open > 0 ? ['"fieldseal migrate run" brings it into form.'] : []),
-    ...(open === 0 && Object.keys(one.byKey).length > 1
+    ...(open === 0 && Object.keys(one.byKey).some((id) => id !== primaryKeyId)
       ? ['"fieldseal rotate" brings it under the primary key.']
       : []),
     ...(one.isStrict && tolerant.length > 0

@@ -103,7 +103,7 @@ describe("The command fieldseal", function () {
 
     const run = await fieldseal(["migrate", "run", "--batch-rows", "100"]);
     expect(run).to.include({ code: 0 });
-    expect(run.out).to.match(/users: done, 300 rows written/);
+    expect(run.out).to.match(/users: done, 300 rows written\n.*: fieldseal verify\n$/);
     const [row] = await database.query("select email from users where id = 1");
     expect(row!.email).to.match(/^9V6h/);
 
@@ -119,6 +119,9 @@ describe("The command fieldseal", function () {
     const again = await fieldseal(["migrate", "resume", ...limited]);
     expect(again).to.include({ code: 0 });
     expect(again.out).to.include("users: done, 0 rows written");
+    const crowd = await fieldseal(["migrate", "run", "--workers", "101"]);
+    expect(crowd).to.include({ code: 2 });
+    expect(crowd.err).to.include("At most 100");
     const malformed = await fieldseal(["migrate", "run", "--max-wal-per-second", "20 miles"]);
     expect(malformed).to.include({ code: 2 });
     expect(malformed.err).to.include("as 512KB, 20MB or 1GB");
@@ -172,6 +175,9 @@ describe("The command fieldseal", function () {
     const refused = await fieldseal(["keys", "retire", first], { env });
     expect(refused.code).to.equal(1);
     expect(refused.err).to.match(/still used by users\.email \(300 values\)/);
+    expect((await fieldseal(["verify"], { env })).out).to.match(
+      /older key\n {2}"fieldseal rotate" brings it under the primary key\.\n$/,
+    );
     expect((await fieldseal(["rotate"], { env })).code).to.equal(0);
     const retired = await fieldseal(["keys", "retire", first, "--destroy", "--without-storage"], {
       env,

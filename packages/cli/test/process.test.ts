@@ -33,6 +33,11 @@ describe("The process of fieldseal", function () {
       /\.ts:1: TypeScript enum is not.*\nfix .*--import tsx/,
     ],
     [
+      "broken syntax in what it imports",
+      `import ${JSON.stringify("data:text/javascript,export default {")};`,
+      /^error {2}wrong\d\.ts: Unexpected end of input.*\nfix .*"node wrong\d\.ts" shows the line/,
+    ],
+    [
       "a missing file",
       'import "./nowhere.ts";',
       /Cannot find module 'nowhere\.ts'.*\nfix .*extension/,
@@ -40,7 +45,7 @@ describe("The process of fieldseal", function () {
     [
       "an error of its own",
       'throw new Error("boom");',
-      /boom \(\S+\.ts:1:7\).*\nfix .*node wrong3/,
+      /boom \(\S+\.ts:1:7\).*\nfix .*node wrong4/,
     ],
     [
       "an error in columns",

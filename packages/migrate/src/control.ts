@@ -15,9 +15,11 @@ export async function listRuns(pool: Pool): Promise<Progress[]> {
   const { rows } = await pool.query<{ id: string; target: string }>(
     "SELECT id, target FROM fieldseal.run ORDER BY id DESC LIMIT 100",
   );
-  return Promise.all(
-    rows.map(({ id, target }) => readProgress(pool, id, { schema: undefined, table: target })),
-  );
+  const runs: Progress[] = [];
+  for (const { id, target } of rows) {
+    runs.push(await readProgress(pool, id, { schema: undefined, table: target }));
+  }
+  return runs;
 }
 
 /** Every worker stops after its batch at hand; `migrate` with the same columns goes on. */

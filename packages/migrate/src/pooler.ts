@@ -6,7 +6,7 @@ import type { ClientBase, Pool } from "pg";
 import { withClient } from "./connections.ts";
 
 const SHARED =
-  "Columns cannot be migrated through this connection: a pooler in transaction mode (as PgBouncer with pool_mode = transaction) " +
+  "The engine cannot work through this connection: a pooler in transaction mode (as PgBouncer with pool_mode = transaction) " +
   "gives each statement another session, and settings of the engine would be lost, or reach the application. Connect to " +
   "PostgreSQL itself, or to a pool with pool_mode = session.";
 
