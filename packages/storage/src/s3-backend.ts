@@ -18,7 +18,7 @@ import {
   withEnvelope,
   type S3Object,
 } from "./s3-object.ts";
-import { readTags, settleTags, writeTags } from "./s3-tags.ts";
+import { haveSamePublic, readTags, settleTags, writeTags } from "./s3-tags.ts";
 import { partBytesFor, StoreFailure, upload, type Uploaded } from "./s3-upload.ts";
 import type { Tags } from "./tags.ts";
 
@@ -45,7 +45,7 @@ export class S3Backend implements ObjectBackend {
       }
     }
     const { etag, inParts } = await this.#upload(key, request, counted(), replaced);
-    if (inParts) await settleTags(this.#bucket, key, tags);
+    if (inParts) await this.#settleTags(key, tags, envelopeText(envelope));
     return {
       envelope,
       bodyBytes: bodyBytes ?? sentBytes,
@@ -155,12 +155,14 @@ export class S3Backend implements ObjectBackend {
    */
   async #checkTarget(
     key: string,
-    { ifAbsent, ifVersion, bodyBytes }: WriteRequest,
+    request: WriteRequest,
     { isUpload }: { readonly isUpload: boolean },
   ): Promise<S3Object | undefined> {
+    const { ifAbsent, ifVersion, bodyBytes } = request;
     if (ifVersion !== undefined) {
       const found = await this.#look(key);
-      if (found.version !== ifVersion) throw changed(key);
+      const hasSameTags = haveSamePublic(await this.readTags(key), request.tags);
+      if (found.version !== ifVersion || !hasSameTags) throw changed(key);
       return found;
     }
     const isLarge = bodyBytes !== undefined && bodyBytes > partBytesFor(bodyBytes);
@@ -195,7 +197,14 @@ export class S3Backend implements ObjectBackend {
     // For stores that check no condition of a copy.
     const isSame = copied.metadata[ENVELOPE_NAME] === metadata[ENVELOPE_NAME];
     if (!isSame || copied.bodyBytes !== found.bodyBytes) throw changed(from);
-    await settleTags(this.#bucket, to, tags);
+    await this.#settleTags(to, tags, metadata[ENVELOPE_NAME]);
+  }
+
+  #settleTags(key: string, tags: Tags, envelope: string | undefined): Promise<void> {
+    return settleTags(this.#bucket, key, tags, async () => {
+      const found = await this.#lookIfAny(key);
+      return found?.metadata[ENVELOPE_NAME] === envelope;
+    });
   }
 
   async #look(key: string): Promise<S3Object> {

@@ -20,13 +20,29 @@ export async function writeTags(bucket: S3Bucket, key: string, tags: Tags): Prom
   );
 }
 
-/** Writes them where they did not come with the object, and makes sure that they are there. */
-export async function settleTags(bucket: S3Bucket, key: string, tags: Tags): Promise<void> {
-  if (isDeepStrictEqual(await storedTags(bucket, key), tags)) return;
+/**
+ * Writes them where they did not come with the object, and makes sure that they are there; but not over those that
+ * somebody has set meanwhile, nor on an object that was put meanwhile.
+ */
+export async function settleTags(
+  bucket: S3Bucket,
+  key: string,
+  tags: Tags,
+  isStillThere: () => Promise<boolean>,
+): Promise<void> {
+  const areSettled = async (): Promise<boolean> => {
+    const stored = await storedTags(bucket, key);
+    return isDeepStrictEqual(stored, tags) || ("enc" in stored && !haveSamePublic(stored, tags));
+  };
+  if ((await areSettled()) || !(await isStillThere())) return;
   await writeTags(bucket, key, tags);
-  if (!isDeepStrictEqual(await storedTags(bucket, key), tags)) {
-    throw misbehaving(key, "the object is complete, but the store does not keep its tags");
-  }
+  if (await areSettled()) return;
+  throw misbehaving(key, "the object is complete, but the store does not keep its tags");
+}
+
+/** Apart from the storage's own. */
+export function haveSamePublic(some: Tags, others: Tags): boolean {
+  return isDeepStrictEqual(withoutOwnTags(some), withoutOwnTags(others));
 }
 
 async function storedTags(bucket: S3Bucket, key: string): Promise<Tags> {

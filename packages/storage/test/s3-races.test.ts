@@ -1,4 +1,5 @@
 // Requests that meet others, or whose answers get lost.
+import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { thrownCode } from "./support/bodies.ts";
@@ -60,6 +61,32 @@ describe("requests to S3 that meet or get lost", function () {
     expect(await thrownCode(() => spied.move("from", "to"))).to.equal("ERR_STORAGE_CHANGED");
     expect((await bytesOf(storage, "from")).toString()).to.equal("new");
     expect((await bytesOf(storage, "to")).toString()).to.equal("old");
+  });
+
+  it("tags that are set while an object is written anew are kept", async () => {
+    const { bucket, harness, storage, next, spy, spied } = current();
+    await storage.put("k", LARGE, { tags: { n: "1" } });
+    beforeNth(spy, "UploadPart", 1, () => storage.setTags("k", { n: "2" }));
+    expect(await thrownCode(() => spied.reencrypt("k"))).to.equal("ERR_STORAGE_CHANGED");
+    expect(await storage.getTags("k")).to.deep.equal({ n: "2" });
+    const afterCopy = async (action: () => unknown): Promise<void> => {
+      beforeNth(spy, "CopyObject", 1, () => beforeNth(spy, "GetObjectTagging", 1, action));
+      await spied.rewrap("k");
+    };
+    const other = harness.open({ keyring: next });
+    await afterCopy(() => other.setTags("k", { n: "3" }));
+    expect(await storage.getTags("k")).to.deep.equal({ n: "3" });
+    // Of an object that came meanwhile, with tags or without.
+    for (const tags of [{ n: "4" }, {}]) {
+      beforeNth(spy, "GetObjectTagging", 1, () => storage.put("k", Buffer.from("new"), { tags }));
+      await spied.put("k", LARGE, { tags: { n: "5" } });
+      expect(await storage.getTags("k")).to.deep.equal(tags);
+    }
+    // Of one whose own tags are not there yet.
+    const another = new PutObjectCommand({ ...harness.at("k"), Body: "another" });
+    beforeNth(spy, "GetObjectTagging", 1, () => bucket.client.send(another));
+    await spied.put("k", LARGE, { tags: { n: "5" } });
+    expect(await harness.tags("k")).to.deep.equal({});
   });
 
   it("a rotation that broke off is finished by running it again", async () => {
