@@ -84,7 +84,10 @@ export interface ObjectBackend {
   /** All tags, in no order; none if the object was not written by this package. */
   readTags(key: string): Promise<Readonly<Record<string, string>>>;
   writeTags(key: string, tags: Readonly<Record<string, string>>): Promise<void>;
-  /** Ordered by the UTF-8 bytes of the keys; leaves out temporary files, unfinished uploads, and JSON files beside older objects. */
+  /**
+   * Ordered by the UTF-8 bytes of the keys; leaves out temporary files, unfinished uploads, and JSON files beside older
+   * objects. Names that are no keys are among them.
+   */
   list(options: ListOptions): AsyncIterable<ListedObject>;
   /** With envelope, tags and body as they are. */
   copy(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void>;

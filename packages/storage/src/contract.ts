@@ -143,6 +143,7 @@ export interface ListOptions {
 }
 
 export interface ListedObject {
+  /** A name that another program gave may be none that keys can have: then other methods refuse it. */
   readonly key: string;
   readonly modifiedAt: Date;
   /** Bytes in the store: a little more than the object has. */
@@ -178,7 +179,8 @@ export interface VerifiedObject {
    * - `legacy`, `plaintext`: readable, but not protected
    * - `unprotected`: one of these two, which this storage does not accept
    * - `damaged`: cut, changed or swapped; `code` says which
-   * - `unreadable`: the key is unknown or gone, the store failed, or it is no object of ours; `code` says which
+   * - `unreadable`: the key is unknown or gone, the store failed, it is no object of ours, or its name is no key
+   *   (`ERR_STORAGE_KEY`); `code` says which
    */
   readonly state:
     | "ok"

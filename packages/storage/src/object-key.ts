@@ -19,6 +19,11 @@ export function checkKey(input: unknown): string {
   return input.normalize("NFC");
 }
 
+/** Whether a name in the store is a key; others may stand there, of other programs. */
+export function isKey(name: string): boolean {
+  return faultOf(name) === undefined && name.normalize("NFC") === name;
+}
+
 /** What a key must start with to be listed; any start of an allowed key. */
 export function checkPrefix(input: string): string {
   if (FORBIDDEN.test(input) || input.startsWith("/") || /(^|\/)\./.test(input)) {

@@ -3,6 +3,7 @@ import { EncryptionError, type ErrorCode } from "@fieldseal/crypto";
 import type { ObjectBackend } from "./backend.ts";
 import type { VerifiedObject, VerifyOptions } from "./contract.ts";
 import type { DataKeys } from "./data-key.ts";
+import { isKey } from "./object-key.ts";
 import type { ObjectOpener } from "./object-opener.ts";
 import { release } from "./release.ts";
 
@@ -22,7 +23,9 @@ export async function* verify(
   },
 ): AsyncGenerator<VerifiedObject, void, undefined> {
   for await (const { key } of parts.backend.list(listing)) {
-    const result = await verifyOne(key, depth, parts.opener, parts.keys);
+    const result: VerifiedObject = isKey(key)
+      ? await verifyOne(key, depth, parts.opener, parts.keys)
+      : { key, state: "unreadable", code: "ERR_STORAGE_KEY", keyId: undefined };
     // Deleted between listing and opening: not a finding.
     if (result.code !== "ERR_STORAGE_NOT_FOUND") yield result;
   }

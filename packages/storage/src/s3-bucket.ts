@@ -1,7 +1,6 @@
 // One bucket, or what is below a prefix in it: the AWS SDK is loaded and called here, and its errors become ours.
 import type * as Sdk from "@aws-sdk/client-s3";
 import { ConfigError, StorageError } from "@fieldseal/crypto";
-import { checkKey } from "./object-key.ts";
 import { s3Error } from "./s3-errors.ts";
 import type { S3Settings } from "./s3-options.ts";
 
@@ -53,17 +52,6 @@ export class S3Bucket {
   /** For CopyObject, which takes it URL-encoded. */
   copySource(key: string): string {
     return `${this.name}/${this.at(key).Key.split("/").map(encodeURIComponent).join("/")}`;
-  }
-
-  /** The key of what lies in the bucket; undefined where no key of ours leads to it, such as folder markers. */
-  keyOf(stored: string | undefined): string | undefined {
-    if (stored?.startsWith(this.prefix) !== true) return undefined;
-    const key = stored.slice(this.prefix.length);
-    try {
-      return checkKey(key) === key ? key : undefined;
-    } catch {
-      return undefined;
-    }
   }
 
   /** Calls the store; the reason of an abort comes as it is, all else as a StorageError. */

@@ -4,7 +4,7 @@ import type { GcReport, ListedObject, ListOptions } from "./contract.ts";
 import type { S3, S3Bucket } from "./s3-bucket.ts";
 import { statusOf } from "./s3-errors.ts";
 
-/** What no key of ours leads to (folder markers, names with dots in front) is left out. */
+/** Folder markers, which consoles make, are left out. */
 export async function* listObjects(
   bucket: S3Bucket,
   { prefix = "", startAfter, signal }: ListOptions,
@@ -22,10 +22,11 @@ export async function* listObjects(
         { ...(signal && { abortSignal: signal }) },
       ),
     );
-    for (const { Key, LastModified = new Date(0), Size = 0 } of page.Contents ?? []) {
+    for (const { Key = "", LastModified = new Date(0), Size = 0 } of page.Contents ?? []) {
       signal?.throwIfAborted();
-      const key = bucket.keyOf(Key);
-      if (key !== undefined) yield { key, modifiedAt: LastModified, storedBytes: Size };
+      if (Size === 0 && Key.endsWith("/")) continue;
+      const key = Key.slice(bucket.prefix.length);
+      yield { key, modifiedAt: LastModified, storedBytes: Size };
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);

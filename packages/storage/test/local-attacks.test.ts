@@ -173,6 +173,18 @@ describe("EncryptedLocalStorage under attack", () => {
     }
   });
 
+  it("lists and finds names that are no keys, by which nothing can be read", async () => {
+    await writeFile(at("e\u0301.mp4"), await readFile(at("k")));
+    const findings: unknown[] = [];
+    for await (const { key, state, code: why } of storage.verify())
+      findings.push([key, state, why]);
+    expect(findings).to.deep.equal([
+      ["e\u0301.mp4", "unreadable", "ERR_STORAGE_KEY"],
+      ["k", "ok", undefined],
+    ]);
+    expect(await code(() => storage.get("e\u0301.mp4"))).to.equal("ERR_STORAGE_NOT_FOUND");
+  });
+
   it("opens no named pipe, which would wait for ever, and no folder", async function () {
     if (spawnSync("mkfifo", [at("pipe")]).status !== 0) skip(this, "mkfifo is not installed");
     await mkdir(at("folder"));

@@ -3,7 +3,7 @@ import { GetObjectCommand, PutObjectCommand, PutObjectTaggingCommand } from "@aw
 import { expect } from "chai";
 import { inChunks } from "./support/bodies.ts";
 import { LARGE, useS3Subject } from "./support/s3-subject.ts";
-import { bytesOf } from "./support/storage-subject.ts";
+import { bytesOf, findingsOf } from "./support/storage-subject.ts";
 
 describe("what is beside the body in S3", function () {
   this.timeout(60_000);
@@ -30,17 +30,26 @@ describe("what is beside the body in S3", function () {
     expect((await spied.head("k")).metadata.note).to.have.length(longest);
   });
 
-  it("lists all pages, in order, without what no key leads to", async () => {
+  it("lists all pages, in order; what no key leads to is a finding", async () => {
     const { bucket, storage, spy, spied, harness } = current();
     const keys = ["a", "b/1", "b/2", "b/3", "c", "d"];
     for (const key of keys) await storage.put(key, Buffer.from(key));
-    for (const key of ["b/", ".hidden", "x//y"]) {
-      await bucket.client.send(new PutObjectCommand({ ...harness.at(key), Body: "x" }));
+    const names = [".hidden", "e\u0301", "x//y"];
+    const Metadata = { encrypted: "true" };
+    for (const name of names) {
+      const object = { ...harness.at(name), Metadata, Body: Buffer.alloc(32) };
+      await bucket.client.send(new PutObjectCommand(object));
     }
+    // As a console makes a folder.
+    await bucket.client.send(new PutObjectCommand({ ...harness.at("b/"), Body: "" }));
+    const found = await findingsOf(storage);
+    expect(
+      found.filter(({ code }) => code === "ERR_STORAGE_KEY").map(({ key }) => key),
+    ).to.deep.equal(names);
     spy.before = (_command, input) => void (input.MaxKeys = 2);
     const listed: string[] = [];
     for await (const { key } of spied.list()) listed.push(key);
-    expect(listed).to.deep.equal(keys);
+    expect(listed).to.deep.equal([...keys, ...names].toSorted());
     expect(spy.commands.length).to.be.greaterThan(3);
   });
 
