@@ -8,6 +8,8 @@ export interface StoredObject {
   readonly envelope: Buffer | undefined;
   /** Bytes of the body, without the envelope. The store's word: not authenticated. */
   readonly bodyBytes: number;
+  /** One copy of the envelope is damaged, or older and maybe under an old key: a rewrap is due. */
+  readonly isUneven?: boolean;
   /** Changes with every change of body, envelope or tags. Opaque; for {@link ReplaceRequest.ifVersion}. */
   readonly version: string;
   readonly modifiedAt: Date;

@@ -175,7 +175,8 @@ export interface VerifiedObject {
   readonly key: string;
   /**
    * - `ok`: intact, under the primary key
-   * - `old-key`: intact, but a rewrap is due
+   * - `old-key`: intact, but a rewrap is due; on disk also where one copy of the envelope is damaged, or was left under
+   *   an old key by a rewrap that was interrupted
    * - `legacy`, `plaintext`: readable, but not protected
    * - `unprotected`: one of these two, which this storage does not accept
    * - `damaged`: cut, changed or swapped; `code` says which

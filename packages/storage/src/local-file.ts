@@ -96,6 +96,7 @@ export class LocalFile implements OpenBody {
       const object: StoredObject = prefix
         ? {
             envelope: prefix.envelope,
+            isUneven: prefix.isUneven,
             bodyBytes: Number(stat.size) - PREFIX_BYTES,
             version: versionOf(prefix),
             modifiedAt,

@@ -28,6 +28,8 @@ export interface Slot {
 export interface Prefix extends Slot {
   /** 0 or 1: where the next change is written first. */
   readonly idleSlot: number;
+  /** The slots differ: one is damaged, or a change was interrupted. */
+  readonly isUneven: boolean;
 }
 
 export function encodeSlot({ generation, envelope, tags }: Slot): Buffer {
@@ -61,7 +63,8 @@ export function decodePrefix(bytes: Buffer, objectKey: string): Prefix | undefin
   }
   const isFirst =
     second === undefined || (first !== undefined && first.generation >= second.generation);
-  return { ...((isFirst ? first : second) as Slot), idleSlot: isFirst ? 1 : 0 };
+  const isUneven = !bytes.subarray(0, SLOT_BYTES).equals(bytes.subarray(SLOT_BYTES, PREFIX_BYTES));
+  return { ...((isFirst ? first : second) as Slot), idleSlot: isFirst ? 1 : 0, isUneven };
 }
 
 function decodeSlot(bytes: Buffer): Slot | undefined {

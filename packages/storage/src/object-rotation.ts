@@ -26,7 +26,8 @@ export async function rewrap(key: string, parts: RotationParts): Promise<Rotatio
   const { envelope, info, body } = opened;
   if (envelope === undefined || info.protection !== "encrypted") return reencrypt(key, parts);
   const to = keys.primaryKeyId;
-  if (info.keyId === to) return { key, outcome: "current", from: to, to };
+  if (info.keyId === to && body.object.isUneven !== true)
+    return { key, outcome: "current", from: to, to };
   const wrappedKey = keys.rewrap(envelope.wrappedKey, envelope.objectId, key);
   const tags = withoutOwnTags(await backend.readTags(key));
   await backend.replaceEnvelope(key, {

@@ -49,8 +49,8 @@ async function verifyOne(
       await body.close();
     }
     const { protection, keyId } = info;
-    const state =
-      protection === "encrypted" ? (keyId === keys.primaryKeyId ? "ok" : "old-key") : protection;
+    const isCurrent = keyId === keys.primaryKeyId && body.object.isUneven !== true;
+    const state = protection === "encrypted" ? (isCurrent ? "ok" : "old-key") : protection;
     return { key, state, code: undefined, keyId };
   } catch (error) {
     if (!(error instanceof EncryptionError)) throw error;

@@ -21,6 +21,7 @@ import { createEncryptedStorage, EncryptedLocalStorage } from "@fieldseal/storag
 import { expect } from "chai";
 import { skip } from "../../../test/support/skip.ts";
 import { inChunks, thrownBy } from "./support/bodies.ts";
+import { findingsOf } from "./support/storage-subject.ts";
 
 const SLOT_BYTES = 4096;
 
@@ -140,6 +141,18 @@ describe("EncryptedLocalStorage on its disk", () => {
         expect((await (await next.get("k")).bytes()).equals(bytes)).to.equal(true);
       }
     }
+    // The old envelope that it left is gone after the next.
+    const torn = Buffer.concat([before.subarray(0, SLOT_BYTES), after.subarray(SLOT_BYTES)]);
+    await writeFile(at("k"), torn);
+    const stateOf = async (): Promise<unknown> => (await findingsOf(next)).at(0)?.state;
+    expect(await stateOf()).to.equal("old-key");
+    expect(await next.rewrap("k")).to.include({ outcome: "rewrapped" });
+    expect(await stateOf()).to.equal("ok");
+    const file = await readFile(at("k"));
+    expect(file.subarray(0, SLOT_BYTES).equals(file.subarray(SLOT_BYTES, 2 * SLOT_BYTES))).to.equal(
+      true,
+    );
+    expect(await next.rewrap("k")).to.include({ outcome: "current" });
   });
 
   it("leaves a body that is a FLOE file of its own behind the first 8 KiB", async () => {
