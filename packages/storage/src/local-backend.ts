@@ -32,8 +32,8 @@ export class LocalBackend implements ObjectBackend {
   readonly #isDurable: boolean;
 
   constructor(options: LocalBackendOptions) {
-    this.#folder = new LocalFolder(options.path);
     this.#isDurable = options.durability === "full";
+    this.#folder = new LocalFolder(options.path, this.#isDurable);
   }
 
   async write(key: string, request: WriteRequest): Promise<StoredObject> {

@@ -12,10 +12,12 @@ export const TEMPORARY_NAME: RegExp = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
 export class LocalFolder {
   readonly #path: string;
+  readonly #isDurable: boolean;
   #root: Promise<string> | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, isDurable: boolean) {
     this.#path = resolve(path);
+    this.#isDurable = isDurable;
   }
 
   /**
@@ -48,7 +50,7 @@ export class LocalFolder {
   }
 
   async #open(): Promise<string> {
-    await mkdir(this.#path, { recursive: true, mode: FOLDER_MODE });
+    await this.#makeFolder(this.#path);
     return realpath(this.#path);
   }
 
@@ -74,7 +76,16 @@ export class LocalFolder {
 
   /** mkdir's mode is cut by the umask only towards stricter, so 0700 holds under any. */
   async #makeFolder(folder: string): Promise<void> {
-    await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    const first = await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    if (first === undefined || !this.#isDurable) return;
+    // The name of each new folder stands in the one above it.
+    for (let path = folder; path !== dirname(first);) {
+      path = dirname(path);
+      await syncFolder(path).catch((error: NodeJS.ErrnoException) => {
+        // A folder above the store may be one to write to, but not to open.
+        if (error.code !== "EACCES") throw error;
+      });
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // What only a disk has: paths, modes, slots, leftovers, and a disk that fails.
 import { randomBytes } from "node:crypto";
-import {
+import fs, {
   chmod,
   lstat,
   mkdir,
@@ -13,8 +13,9 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { spawnSync } from "node:child_process";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { createEncryptedStorage, EncryptedLocalStorage } from "@fieldseal/storage";
@@ -57,6 +58,32 @@ describe("EncryptedLocalStorage on its disk", () => {
       expect(await modeOf(at(`${mask}/copy`))).to.equal(0o600);
       expect(await modeOf(at(`${mask}/sub`))).to.equal(0o700);
       expect(await modeOf(folder)).to.equal(0o700);
+    }
+  });
+
+  it("writes a new object's folders to disk too, before its put has ended", async () => {
+    const synced: string[] = [];
+    const { open } = fs;
+    fs.open = async (path, ...rest) => {
+      const handle = await open(path, ...rest);
+      const { sync } = handle;
+      handle.sync = () => {
+        synced.push(relative(base, String(path)));
+        return sync.call(handle);
+      };
+      return handle;
+    };
+    syncBuiltinESMExports();
+    try {
+      await storage.put("a/b/k", Buffer.from("x"));
+      const folders = ["", "deep", "deep/store", "deep/store/a", "deep/store/a/b"];
+      expect(synced).to.include.members(folders);
+      synced.length = 0;
+      await storage.put("a/b/k", Buffer.from("x"));
+      expect(synced.slice(1)).to.deep.equal(["deep/store/a/b"]);
+    } finally {
+      fs.open = open;
+      syncBuiltinESMExports();
     }
   });
 
