@@ -1,6 +1,12 @@
 // INSERT ... SELECT of query builders (version 7). Nothing encrypts what the database copies, and a value is bound to its
 // column: only values of the same context may be copied into an encrypted column.
-import { cipherOf, encryptedTypeOf, unsupportedQuery, type BoundType } from "./binding.ts";
+import {
+  bindingOf,
+  cipherOf,
+  encryptedTypeOf,
+  unsupportedQuery,
+  type BoundType,
+} from "./binding.ts";
 import { Cell } from "./cell.ts";
 import { companionOf } from "./companion.ts";
 import { metaOfBuilder, type QueryBuilder } from "./driver-internals.ts";
@@ -11,9 +17,11 @@ import {
   propertyOfKey,
   type Property,
   type RawSql,
+  type Row,
   type WhereOptions,
 } from "./mikro-orm-internals.ts";
 import { encryptedBehind } from "./other-names.ts";
+import { encryptedInside } from "./raw-sql.ts";
 
 export interface Copy {
   readonly target: QueryBuilder;
@@ -33,20 +41,21 @@ export function refuseCopies({ target, source, columns, optionsOf }: Copy): void
   const targets = columns ?? selected?.map((field) => targetOfField(field)) ?? all;
   const written = new Set(targets.map((name) => propertyOf(name)?.name));
   targets.forEach((name, i) => {
-    const into = encryptedTypeOf(propertyOf(name));
+    const into = propertyOf(name);
     const field = selected ? selected[i] : name;
-    const from = typeof field === "string" ? sourceType(field, optionsOf(source)) : undefined;
-    if (!isSameColumn(into, from) && !isEncrypted(field)) {
+    const from = typeof field === "string" ? sourceOf(field, optionsOf(source)) : undefined;
+    if (contextsIn(into) !== contextsIn(from) && !isEncrypted(into, field)) {
       throw unsupportedQuery(
-        (into ?? from) as BoundType,
+        (encryptedIn(into) ?? encryptedIn(from)) as BoundType,
         "cannot be copied from or to a column of another context by INSERT ... SELECT",
       );
     }
     // Without its token a copy is never found.
-    if (into?.options.blindIndex && !written.has(companionOf(into))) {
+    const type = encryptedTypeOf(into);
+    if (type?.options.blindIndex && !written.has(companionOf(type))) {
       throw unsupportedQuery(
-        into,
-        `cannot be copied without "${companionOf(into)}", its blind index`,
+        type,
+        `cannot be copied without "${companionOf(type)}", its blind index`,
       );
     }
   });
@@ -62,23 +71,41 @@ function targetOfField(field: unknown): unknown {
   return isRawSql(field) ? (field as RawSql).params?.at(-1) : undefined;
 }
 
-function sourceType(field: string, options: WhereOptions): BoundType | undefined {
-  const prop = propertyOfKey(field, options);
-  return prop ? encryptedTypeOf(prop) : encryptedBehind(field, options);
+function sourceOf(field: string, options: WhereOptions): Property | undefined {
+  const behind = encryptedBehind(field, options);
+  return propertyOfKey(field, options) ?? (behind && bindingOf(behind)?.prop);
 }
 
-function isSameColumn(into: BoundType | undefined, from: BoundType | undefined): boolean {
-  if (into === undefined || from === undefined) return into === from;
-  const [a, b] = [cipherOf(into), cipherOf(from)];
-  return (
-    a.codec.content === b.codec.content &&
-    a.context.table === b.context.table &&
-    a.context.column === b.context.column
-  );
+function encryptedIn(prop: Property | undefined): BoundType | undefined {
+  return encryptedTypeOf(prop) ?? (prop && encryptedInside(prop));
+}
+
+/** What is encrypted in a column, or in the document that it holds: the same text where values mean the same. */
+function contextsIn(prop: Property | undefined): string {
+  const type = encryptedTypeOf(prop);
+  if (type) {
+    const { codec, context } = cipherOf(type);
+    return JSON.stringify([codec.content, context.table, context.column]);
+  }
+  const inner = Object.entries<Property>(prop?.embeddedProps ?? {});
+  const contexts = inner.map(([name, one]) => [name, contextsIn(one)]).filter(([, one]) => one);
+  return contexts.length === 0 ? "" : JSON.stringify([Boolean(prop?.array), contexts]);
 }
 
 /** What `em.clone()` gives for values of its own. */
-function isEncrypted(field: unknown): boolean {
+function isEncrypted(into: Property | undefined, field: unknown): boolean {
   const value: unknown = isRawSql(field) ? (field as RawSql).params?.[0] : undefined;
-  return value === null || value instanceof Cell;
+  return value === null || value instanceof Cell || (isRow(value) && holdsCells(into, value));
+}
+
+function holdsCells(into: Property | undefined, value: unknown): boolean {
+  if (value === null || value === undefined || value instanceof Cell) return true;
+  if (Array.isArray(value)) return value.every((item) => holdsCells(into, item));
+  if (!isRow(value) || encryptedTypeOf(into)) return encryptedIn(into) === undefined;
+  const inner = Object.entries<Property>(into?.embeddedProps ?? {});
+  return inner.every(([name, prop]) => holdsCells(prop, value[name]));
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null;
 }

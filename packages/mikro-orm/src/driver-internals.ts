@@ -88,10 +88,14 @@ export interface QueryBuilder {
   distinct(): unknown;
   distinctOn(fields: unknown): unknown;
   hasFlag(flag: string): boolean;
+  /** Of version 7, for INSERT ... SELECT. */
+  resolveInsertFromColumns?(): unknown;
   /** Of version 7. */
-  insertFrom?(source: QueryBuilder, options?: { readonly columns?: unknown }): unknown;
-  /** Of version 7. */
-  readonly state?: { readonly fields?: readonly unknown[] };
+  readonly state?: {
+    readonly fields?: readonly unknown[];
+    readonly insertSubQuery?: QueryBuilder;
+    readonly insertColumns?: readonly unknown[];
+  };
   /** Of version 6. */
   readonly _fields?: readonly unknown[];
   count(fields?: unknown, distinct?: boolean): unknown;

@@ -1,10 +1,17 @@
 // Plaintext on its way into SQL through Kysely. Its queries are trees, so what is written to, or compared with, an
-// encrypted column of an entity's table can be seen; what cannot: raw SQL, views, INSERT ... SELECT.
+// encrypted column of an entity's table can be seen; what cannot: raw SQL, views, INSERT ... SELECT, functions.
 import { parseEnvelope, UnsupportedQueryError } from "@fieldseal/crypto";
-import { bindingOf, cipherOf, refusedTarget, type BoundType } from "./binding.ts";
+import { bindingOf, cipherOf, refusedTarget, unsupportedQuery, type BoundType } from "./binding.ts";
 import { Cell } from "./cell.ts";
 import { companionOf } from "./companion.ts";
-import { isNode, KyselyScope, nameIn, type Node, type Tables } from "./kysely-scope.ts";
+import {
+  isInDocument,
+  isNode,
+  KyselyScope,
+  nameIn,
+  type Node,
+  type Tables,
+} from "./kysely-scope.ts";
 import { columnOf, propertiesOf, type Property } from "./mikro-orm-internals.ts";
 
 /** @throws {@link UnsupportedQueryError} for values of encrypted columns that are neither encrypted nor will be */
@@ -22,7 +29,9 @@ function inspect(value: unknown, outer: KyselyScope): void {
   const scope = QUERIES.has(value.kind) ? outer.inside(value) : outer;
   if (value.kind === "InsertQueryNode") checkRows(value, scope);
   if (Array.isArray(value.updates)) checkTokens(value.updates as readonly Node[], scope);
-  if (value.kind === "ColumnUpdateNode") check(scope.written(nameIn(value.column)), value.value);
+  if (value.kind === "ColumnUpdateNode") checkWrite(nameIn(value.column), value.value, scope);
+  if (value.kind === "OrderByItemNode") refuseOrder(value.orderBy, scope, "sorted");
+  if (value.kind === "GroupByItemNode") refuseOrder(value.groupBy, scope, "grouped");
   if (value.kind === "CaseNode") checkCase(value, scope);
   if (value.kind === "BinaryOperationNode") {
     checkComparison(value.leftOperand, value.rightOperand, scope);
@@ -59,11 +68,48 @@ function checkTokens(written: readonly Node[], scope: KyselyScope): void {
 function checkRows({ columns, values }: Node, scope: KyselyScope): void {
   const named = (columns ?? []) as readonly Node[];
   checkTokens(named, scope);
-  const types = named.map((column) => scope.written(nameIn(column)));
   const rows = isNode(values) && Array.isArray(values.values) ? (values.values as Node[]) : [];
   for (const row of rows) {
-    types.forEach((type, i) => check(type, (row.values as readonly unknown[] | undefined)?.[i]));
+    const given = (row.values ?? []) as readonly unknown[];
+    named.forEach((column, i) => checkWrite(nameIn(column), given[i], scope));
   }
+}
+
+function checkWrite(column: string, value: unknown, scope: KyselyScope): void {
+  const type = scope.written(column);
+  if (type === undefined) return;
+  for (const reference of referencesIn(value)) {
+    const from = scope.copied(reference);
+    if (from && isInDocument(from) === isInDocument(type) && isSameContext(from, type)) continue;
+    throw unsupportedQuery(type, "cannot be copied from a column of another context");
+  }
+  if (!isInDocument(type)) return check(type, value);
+  const given = isNode(value) && value.kind === "ValueNode" ? value.value : value;
+  if (given === null || given === undefined || isNode(given)) return;
+  throw new UnsupportedQueryError(
+    `${bindingOf(type)?.label} is encrypted, and this Kysely query would write the document around it as it is. Write the entity.`,
+    refusedTarget(type),
+  );
+}
+
+/** The columns that a value is taken from; what a CASE compares is none of it. */
+function referencesIn(value: unknown): Node[] {
+  if (Array.isArray(value)) return value.flatMap(referencesIn);
+  if (!isNode(value) || QUERIES.has(value.kind) || value.kind === "CaseNode") return [];
+  const isReference = value.kind === "ReferenceNode" || value.kind === "ColumnNode";
+  return isReference ? [value] : Object.values(value).flatMap(referencesIn);
+}
+
+function isSameContext(a: BoundType, b: BoundType): boolean {
+  const [one, other] = [cipherOf(a).context, cipherOf(b).context];
+  return one.table === other.table && one.column === other.column;
+}
+
+/** Ciphertext has no order, and other forms for equal values. */
+function refuseOrder(operand: unknown, scope: KyselyScope, done: string): void {
+  const isColumn = isNode(operand) && /^(Reference|Column)Node$/.test(operand.kind);
+  const type = isColumn ? scope.read(operand) : undefined;
+  if (type) throw unsupportedQuery(type, `cannot be ${done} by`);
 }
 
 function checkComparison(side: unknown, other: unknown, scope: KyselyScope): void {

@@ -1,5 +1,5 @@
 // Which encrypted column of which table a name in a Kysely query means.
-import { encryptedTypeOf, type BoundType } from "./binding.ts";
+import { bindingOf, encryptedTypeOf, type BoundType } from "./binding.ts";
 import {
   allMetadata,
   columnOf,
@@ -7,6 +7,7 @@ import {
   propertiesOf,
   tableOf,
 } from "./mikro-orm-internals.ts";
+import { encryptedInside } from "./raw-sql.ts";
 
 export type Node = Readonly<Record<string, unknown>> & { readonly kind: string };
 
@@ -37,10 +38,19 @@ function collectTables(metadata: { getAll(): unknown }): Tables {
       const columns = tables.get(table) ?? new Map<string, BoundType | undefined>();
       tables.set(table, columns);
       const name = columnOf(prop);
-      columns.set(name, encryptedTypeOf(prop) ?? columns.get(name));
+      // Of a document, the first of what is encrypted in it.
+      const isDocument = Boolean(prop.object) || Boolean(prop.array);
+      const type = encryptedTypeOf(prop) ?? (isDocument ? encryptedInside(prop) : undefined);
+      columns.set(name, type ?? columns.get(name));
     }
   }
   return tables;
+}
+
+/** Whether it stands for a whole document, in which its values are. */
+export function isInDocument(type: BoundType): boolean {
+  const { meta, prop } = bindingOf(type) ?? {};
+  return meta !== undefined && prop !== undefined && isInsideDocument(meta, prop);
 }
 
 /** The name in a column, a table, an alias or a reference. */
@@ -88,17 +98,23 @@ export class KyselyScope {
     return inner;
   }
 
-  /** The type of a column that is written to. */
+  /** The type of a column that is written to, or of what is encrypted in its document. */
   written(column: string): BoundType | undefined {
     return this.#target?.get(column);
   }
 
   /** The type of a column that a ReferenceNode or a ColumnNode names. */
   read(reference: Node): BoundType | undefined {
-    const column = nameIn(reference.column);
-    return reference.table === undefined
-      ? this.#unqualified(column)
-      : this.#qualified(nameIn(reference.table), column);
+    const type = this.copied(reference);
+    return type && isInDocument(type) ? undefined : type;
+  }
+
+  /** The same, of documents too, and of the row that a conflict excluded. */
+  copied(reference: Node): BoundType | undefined {
+    const column = nameIn(reference.kind === "ReferenceNode" ? reference.column : reference);
+    if (reference.table === undefined) return this.#unqualified(column);
+    const alias = nameIn(reference.table);
+    return alias === "excluded" ? this.written(column) : this.#qualified(alias, column);
   }
 
   #add(source: unknown): Columns | undefined {

@@ -32,16 +32,17 @@ export function patchBuilder(prototype: QueryBuilder): void {
 }
 
 function patchData(prototype: QueryBuilder): void {
-  const { merge, insertFrom } = prototype;
+  const { merge, resolveInsertFromColumns } = prototype;
   prototype.merge = function (data) {
     return merge.call(this, data && mergeData(propertiesOf(metaOfBuilder(this)), data));
   };
-  if (insertFrom) {
-    prototype.insertFrom = function (source, options) {
-      const { columns } = options ?? {};
-      const named = columns === undefined ? undefined : [columns].flat();
-      refuseCopies({ target: this, source, columns: named, optionsOf });
-      return insertFrom.call(this, source, options);
+  if (resolveInsertFromColumns) {
+    // When SQL is made: the source may have been changed after it was given.
+    prototype.resolveInsertFromColumns = function () {
+      const resolved = resolveInsertFromColumns.call(this);
+      const { insertSubQuery: source, insertColumns: columns } = this.state ?? {};
+      if (source) refuseCopies({ target: this, source, columns, optionsOf });
+      return resolved;
     };
   }
 }

@@ -222,6 +222,56 @@ onBothVersions("Kysely without convertValues", (suite) => {
       .execute();
   });
 
+  const inBoth: Record<string, Attempt> = {
+    "a document": (db) => db.updateTable("people").set({ card: { pin: SECRET } as never }),
+    "a document as text": (db) =>
+      db.insertInto("people").values({ cards: JSON.stringify([{ pin: SECRET }]) as never }),
+    "a plain column's values": (db) =>
+      db.updateTable("people").set(({ ref }) => ({ name: ref("age") }) as never),
+    "another encrypted column's values": (db) =>
+      db
+        .updateTable("people")
+        .set(({ fn, ref }) => ({ name: fn.coalesce(ref("code"), ref("name")) }) as never),
+    "a plain column in place of a document": (db) =>
+      db.updateTable("people").set(({ ref }) => ({ card: ref("age") }) as never),
+    "what a conflict excluded, of another column": (db) =>
+      db
+        .insertInto("people")
+        .values({ age: 1 as never })
+        .onConflict((conflict) =>
+          conflict
+            .column("email")
+            .doUpdateSet((eb) => ({ name: eb.ref("excluded.age" as never) }) as never),
+        ),
+    sorting: (db) => db.selectFrom("people").selectAll().orderBy("people.name", "desc"),
+    grouping: (db) => db.selectFrom("people as p").select("p.email").groupBy("p.email"),
+  };
+  for (const [name, attempt] of Object.entries(inBoth)) {
+    it(`refuses, with convertValues too: ${name}`, async () => {
+      for (const options of [undefined, { convertValues: true }]) {
+        const error = await Promise.resolve()
+          .then(async () => attempt(kysely(options)).execute())
+          .then(
+            () => undefined,
+            (reason: UnsupportedQueryError) => reason,
+          );
+        expect(error?.code, error?.message).to.equal("ERR_QUERY_UNSUPPORTED");
+        expect(error?.message).to.match(/^Person\.[\w.]+ is encrypted/);
+        expect(suite.statements().join("\n")).not.to.include(SECRET);
+      }
+    });
+  }
+
+  it("takes a document's own column, null and plain parts of it", async () => {
+    const db = kysely();
+    await db
+      .updateTable("people")
+      .set(({ ref }) => ({ card: ref("card"), cards: null, age: ref("version") }) as never)
+      .where(({ eb, ref }) => eb(ref("card", "->>").key("note" as never), "=", "n" as never))
+      .execute();
+    await db.selectFrom("people").select("age").groupBy("age").orderBy("age").execute();
+  });
+
   it("refuses to write a value and leave its tokens as they are", async () => {
     const { encryptValue, searchValues } = suite.version.adapter;
     const reference = { entity: suite.Person, property: "nickname" };

@@ -19,6 +19,7 @@ interface Builder {
   count(field: string, distinct: boolean): Builder;
   getResult(): Promise<{ id: number; pets: { getItems(): { secret: string }[] } }[]>;
   execute(): Promise<unknown[]>;
+  getQuery(): string;
 }
 
 onBothVersions("Query builders", (suite) => {
@@ -166,6 +167,7 @@ onBothVersions("Query builders", (suite) => {
 
   it("refuse INSERT ... SELECT between columns of different contexts, in version 7", async function () {
     if (suite.version.number === 6) return;
+    const { raw } = suite.version.core;
     const copied = pets().select(["t.owner", "t.secret"]).where({ "t.owner": id });
     await pets().insertFrom!(copied).execute();
     const copies = await suite.em().find(suite.Pet, { owner: { id } } as never);
@@ -179,10 +181,23 @@ onBothVersions("Query builders", (suite) => {
           columns: ["email", "name"],
         }),
       () => people().insertFrom!(pets()),
+      () => people().insertFrom!(people().select([raw("'{}'::jsonb").as("card")])),
+      () => people().insertFrom!(people().select([raw("? as ??", [{ pin: "of Ada" }, "card"])])),
+      () => people().insertFrom!(people().select("p.age"), { columns: ["card"] }),
+      () => people().insertFrom!(people().select("p.cards"), { columns: ["card"] }),
+      () => people().insertFrom!(people().select("p.card"), { columns: ["age"] }),
+      () => {
+        const source = pets().select("t.secret");
+        const into = pets().insertFrom!(source);
+        source.select([raw("'of Ada'").as("secret")]);
+        return into;
+      },
       () => people().insertFrom!(people().select("p.nickname"), { columns: ["nickname"] }),
-      () => pets().insertFrom!(pets().select([suite.version.core.raw("'of Ada'").as("secret")])),
+      () => pets().insertFrom!(pets().select([raw("'of Ada'").as("secret")])),
     ];
-    for (const source of sources) await refusal(source);
+    for (const source of sources) await refusal(async () => source().execute());
+    const same = people().insertFrom!(people().select("p.card"), { columns: ["card"] });
+    expect(same.getQuery()).to.match(/^insert into "people" as "p" \("card"\) select/);
   });
 
   it("find deterministic JSON values by $eq, $ne, $in and $nin", async () => {

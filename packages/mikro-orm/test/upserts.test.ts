@@ -132,10 +132,10 @@ onBothVersions("Upserts", (suite) => {
     const em = suite.em() as unknown as {
       clone(name: unknown, where: unknown, values: object): Promise<Person>;
     };
-    const values = { email: "clone@example.org", nickname: "copy" };
+    const values = { email: "clone@example.org", nickname: "copy", card: { pin: "1", note: null } };
     const original = await suite.em().findOneOrFail(suite.Person, { id });
     const copy = await em.clone(suite.Person, { id: original.id }, values);
-    expect(copy.name).to.equal("kept");
+    expect([copy.name, copy.card?.pin]).to.deep.equal(["kept", "1"]);
     await expectIndexed(copy.id, "copy", "original");
   });
 });
