@@ -1,13 +1,14 @@
 // One after another for one path, among the processes of this machine too: what looks at a file and then replaces it
 // would otherwise overwrite what another process put in between.
-import { link, open, rename, stat, unlink } from "node:fs/promises";
+import { link, open, rename, stat, unlink, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { KeyedLock } from "./keyed-lock.ts";
 import { temporaryBeside } from "./local-folder.ts";
 
-/** A lock is held for as long as a rename or two writes take: this old, its process was killed. */
+/** A lock is touched while it is held, because a busy disk may take long: this old, its process was killed. */
 const STALE_MS = 5000;
+const TOUCH_MS = 1000;
 const RETRY_MS = 2;
 
 /** Within the process, where waiting costs nothing. */
@@ -17,11 +18,15 @@ export function withFileLock<T>(path: string, action: () => Promise<T>): Promise
   return waiting.run(path, async () => {
     // Named like a temporary file, so that gc removes what a killed process left.
     const lock = join(dirname(path), `.${basename(path)}.${"0".repeat(12)}.tmp`);
-    const isHeld = await acquire(lock);
+    if (!(await acquire(lock))) return action();
+    const touching = setInterval(() => {
+      utimes(lock, new Date(), new Date()).catch(() => {});
+    }, TOUCH_MS);
     try {
       return await action();
     } finally {
-      if (isHeld) await unlink(lock).catch(() => {});
+      clearInterval(touching);
+      await unlink(lock).catch(() => {});
     }
   });
 }
@@ -32,19 +37,29 @@ export function withFileLocks<T>(one: string, other: string, action: () => Promi
   return withFileLock(first, () => withFileLock(second, action));
 }
 
-/** False where no file can be made: on a full disk a delete must work, and what else fails says so itself. */
+/**
+ * False where no file can be made: on a full disk a delete must work, and what else fails says so itself. But not for
+ * want of descriptors, which passes: a rename needs none, and would undo what another process checks and does.
+ */
 async function acquire(lock: string): Promise<boolean> {
   for (;;) {
     try {
       await (await open(lock, "wx", 0o600)).close();
       return true;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") return false;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EMFILE" || code === "ENFILE") throw error;
+      if (code !== "EEXIST") return false;
     }
     const found = await stat(lock).catch(() => undefined);
-    if (found !== undefined && Date.now() - found.mtimeMs > STALE_MS) await removeStale(lock);
+    if (found !== undefined && isStale(found)) await removeStale(lock);
     else await delay(RETRY_MS);
   }
+}
+
+/** Also one from the future: the clock was put back since. */
+function isStale({ mtimeMs }: { readonly mtimeMs: number }): boolean {
+  return Math.abs(Date.now() - mtimeMs) > STALE_MS;
 }
 
 /** Another process may have done it, and made a new one, since it was looked at: that one is put back. */
@@ -52,7 +67,7 @@ async function removeStale(lock: string): Promise<void> {
   const aside = temporaryBeside(lock);
   try {
     await rename(lock, aside);
-    if (Date.now() - (await stat(aside)).mtimeMs <= STALE_MS) await link(aside, lock);
+    if (!isStale(await stat(aside))) await link(aside, lock);
   } catch {
     // Gone, or there is a newer one already.
   }

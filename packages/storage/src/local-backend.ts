@@ -42,7 +42,9 @@ export class LocalBackend implements ObjectBackend {
     try {
       const isDurable = this.#isDurable;
       const stored = await writeFile(temporary, key, { ...request, isDurable });
-      await withFileLock(path, () => this.#place(temporary, path, key, request));
+      await attempt("writing", key, () =>
+        withFileLock(path, () => this.#place(temporary, path, key, request)),
+      );
       return stored;
     } catch (error) {
       await discard(temporary);
@@ -94,7 +96,9 @@ export class LocalBackend implements ObjectBackend {
           if (this.#isDurable) await handle.sync();
         });
       });
-      await withFileLock(target, () => this.#place(temporary, target, to, request));
+      await attempt("copying", from, () =>
+        withFileLock(target, () => this.#place(temporary, target, to, request)),
+      );
     } catch (error) {
       await discard(temporary);
       throw error;
@@ -146,11 +150,13 @@ export class LocalBackend implements ObjectBackend {
   ): Promise<void> {
     const version = await this.#versionAt(source, from);
     await this.copy(from, to, request);
-    await withFileLock(source, async () => {
-      // What was put there meanwhile must not be deleted unread.
-      if ((await this.#versionAt(source, from)) !== version) throw changed(from);
-      await removeFile(source);
-    });
+    await attempt("moving", from, () =>
+      withFileLock(source, async () => {
+        // What was put there meanwhile must not be deleted unread.
+        if ((await this.#versionAt(source, from)) !== version) throw changed(from);
+        await removeFile(source);
+      }),
+    );
   }
 
   /** Puts a complete file under its name. */
@@ -165,7 +171,7 @@ export class LocalBackend implements ObjectBackend {
   ): Promise<void> {
     if (ifVersion !== undefined && (await this.#versionAt(path, key)) !== ifVersion)
       throw changed(key);
-    await attempt("writing", key, () => this.#rename(complete, path, key, { ifAbsent }));
+    await this.#rename(complete, path, key, { ifAbsent });
   }
 
   async #rename(
@@ -195,7 +201,7 @@ export class LocalBackend implements ObjectBackend {
     decide: (file: LocalFile) => { readonly envelope: Buffer; readonly tags: Tags },
   ): Promise<void> {
     const path = await this.#folder.pathOf(key);
-    await withFileLock(path, async () => {
+    const change = async (): Promise<void> => {
       const handle = await openFile(path, constants.O_RDWR, key);
       const file = await LocalFile.read(handle, path, key);
       try {
@@ -203,17 +209,16 @@ export class LocalBackend implements ObjectBackend {
         if (file.prefix === undefined) throw foreign(key);
         const { generation, idleSlot } = file.prefix;
         const slot = encodeSlot({ generation: generation + 1n, envelope, tags });
-        await attempt("writing", key, async () => {
-          // The second one too: the key that wrapped the old envelope must not open the object any more.
-          for (const index of [idleSlot, 1 - idleSlot]) {
-            await handle.write(slot, 0, SLOT_BYTES, index * SLOT_BYTES);
-            await handle.datasync();
-          }
-        });
+        // The second one too: the key that wrapped the old envelope must not open the object any more.
+        for (const index of [idleSlot, 1 - idleSlot]) {
+          await handle.write(slot, 0, SLOT_BYTES, index * SLOT_BYTES);
+          await handle.datasync();
+        }
       } finally {
         await file.close();
       }
-    });
+    };
+    await attempt("writing", key, () => withFileLock(path, change));
   }
 
   async #pathsOf(from: string, to: string): Promise<[string, string]> {
