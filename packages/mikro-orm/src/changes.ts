@@ -56,8 +56,9 @@ async function change(statement: NativeChange, meta: Meta): Promise<number> {
     const before = versionsIn(found.lookups);
     found = await resolveChange(statement, meta);
     const anew = [...versionsIn(found.lookups)].filter(([version]) => !before.has(version));
+    // A search, unlike `found`, also takes rows that lead to one which is written once more.
     const read = anew.some(([, { isRelated }]) => isRelated)
-      ? await findCandidates(context, meta, { where: found.where })
+      ? await findCandidates(context, meta, { where: statement.where })
       : anew.map(([, { candidate }]) => candidate);
     const rows = read.filter((row) => isOwed(row) && !changed.has(row.key));
     if (rows.length === 0) return total;
