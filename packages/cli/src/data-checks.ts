@@ -1,7 +1,7 @@
 // Do these keys open this database's data? By the canaries, and by a few values of each column.
 import { EncryptionError, KeyError, parseEnvelope, type EncryptedColumn } from "@fieldseal/crypto";
 import { escapeIdentifier, type Pool } from "pg";
-import { readCanaries } from "./canary.ts";
+import { areForeign, isOfRetiredKey, readCanaries } from "./canary.ts";
 import type { Check } from "./check.ts";
 import { count, counted } from "./output.ts";
 import type { Session } from "./session.ts";
@@ -18,23 +18,19 @@ async function canaryCheck(pool: Pool): Promise<Check> {
     return { name, state: "skipped", detail: "none is stored in this database", fix };
   }
   const faults = canaries.filter(({ code }) => code !== undefined);
-  // Of a key that was retired: what it encrypted is gone, and so may it be.
-  const foreign = faults.filter(
-    ({ code }) => code !== "ERR_KEY_DISABLED" && code !== "ERR_KEY_DESTROYED",
-  );
-  if (foreign.length === 0) {
+  if (faults.every(isOfRetiredKey)) {
     const ids = canaries.filter(({ code }) => code === undefined).map(({ keyId }) => keyId);
     if (ids.length > 0) return { name, state: "ok", detail: `opens with ${ids.join(", ")}` };
   }
   const detail = faults
     .map(({ keyId, code }) => `that of key ${keyId} does not open [${code}]`)
     .join(", ");
-  const isEveryOne = faults.length === canaries.length;
+  const isForeign = areForeign(canaries);
   return {
     name,
-    state: isEveryOne ? "failure" : "warning",
+    state: isForeign ? "failure" : "warning",
     detail,
-    fix: isEveryOne
+    fix: isForeign
       ? "These are other keys than this database was encrypted with. Write nothing before that is mended."
       : "That key is missing. Configure it as a previous key, unless it was retired on purpose.",
   };

@@ -35,10 +35,15 @@ export async function doctor(
         checks.push({ name: "data", state: "skipped", detail: "there is no key to open it with" });
         return;
       }
-      const stored = canary
-        ? await checksOf("key canary", () => storeCanary(session), database)
-        : [];
-      checks.push(...stored, ...(await checksOf("data", () => dataChecks(session), database)));
+      const data = (): Promise<readonly Check[]> =>
+        checksOf("data", () => dataChecks(session), database);
+      const found = await data();
+      if (!canary || found.some(({ state }) => state === "failure")) {
+        checks.push(...found, ...(canary ? [NOT_STORED] : []));
+        return;
+      }
+      const stored = await checksOf("key canary", () => storeCanary(session), database);
+      checks.push(...stored, ...(await data()));
     });
   } catch (error) {
     checks.push(failed("configuration", error));
@@ -48,6 +53,13 @@ export async function doctor(
   output.json({ isOk, checks });
   return isOk ? EXIT.ok : EXIT.findings;
 }
+
+/** A canary of wrong keys would vouch for them from then on. */
+const NOT_STORED: Check = {
+  name: "new canary",
+  state: "skipped",
+  detail: "none was stored: these keys do not open what is there",
+};
 
 function configurationCheck({ columns, storage }: Session): Check {
   const files = storage === undefined ? "no storage" : "and a storage";

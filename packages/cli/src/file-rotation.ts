@@ -164,6 +164,11 @@ export function printFileRotation(rotation: FileRotation, output: Output): void 
   ]);
   if (failed > MAX_NAMED)
     output.line(`  and ${count(failed - MAX_NAMED)} more; --json lists a hundred`);
+  if (failed > MAX_FAILED) {
+    output.line(
+      `Stopped after ${count(failed)} failures: the store seems to be at fault. Then go on with: fieldseal rotate`,
+    );
+  }
   if (state === "paused") {
     const after = lastKey === undefined ? "" : ` --start-after ${JSON.stringify(lastKey)}`;
     output.line(

@@ -6,6 +6,7 @@ import {
   type RunOptions,
   type RunReport,
 } from "@fieldseal/migrate";
+import { checkCanaries } from "./canary.ts";
 import { EXIT } from "./exit.ts";
 import { bad, caution, counted, dim, good, printable, type Output } from "./output.ts";
 import { closing, leaseNote, NEXT } from "./run-advice.ts";
@@ -35,6 +36,7 @@ export async function runColumns(
   output: Output,
 ): Promise<RunReport[]> {
   output.line(dim(`Database ${database}`));
+  await checkCanaries(pool);
   const display = progressDisplay(output);
   const explainLease = leaseNote(output);
   try {

@@ -83,7 +83,25 @@ describe("fieldseal doctor", function () {
       "1 check failed",
     );
 
+    const unwilling = await doctor({ ENCRYPTION_KEY: other }, ["--canary"]);
+    expect(unwilling.get("key canary")).to.include({ state: "failure" });
+    expect(unwilling.get("new canary")!.detail).to.match(/none was stored/);
+    for (const words of [["migrate", "run"], ["rotate"], ["migrate", "run", "--reverse"]]) {
+      const refused = await run(words, { env: { ENCRYPTION_KEY: other } });
+      expect(refused).to.include({ code: 3 });
+      expect(refused.err)
+        .to.include("other keys than this database was encrypted with")
+        .and.include(id);
+    }
+    const journal = await project.database.query("select to_regclass('fieldseal.run') as name");
+    expect(journal).to.deep.equal([{ name: null }]);
+
     const rotated = { ENCRYPTION_KEY: other, ENCRYPTION_PREVIOUS_KEYS: project.key };
+    expect((await run(["rotate"], { env: rotated })).code).to.equal(0);
+    expect((await doctor({ ENCRYPTION_KEY: other })).get("key canary")).to.include({
+      state: "warning",
+    });
+    await project.database.query("delete from fieldseal.canary where key_id <> $1", [id]);
     expect((await doctor(rotated, ["--canary"])).get("key canary")!.detail).to.include(id);
     const lost = await doctor({ ENCRYPTION_KEY: other });
     expect(lost.get("key canary")).to.include({ state: "warning" });

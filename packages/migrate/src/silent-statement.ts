@@ -100,6 +100,7 @@ async function executePlainly<Row>(
     (await client.query({ ...prepared(text), values: [...values] })).rows as Row[];
   if (check === undefined) return execute();
   return inTransaction(client, async () => {
+    await client.query("SET CONSTRAINTS ALL IMMEDIATE"); // what is deferred would come after the check
     const rows = await execute();
     const given = types.map((type, i) => `$${i + 1}::${type}`).join(", ");
     const holds = `SELECT ${check(`$${types.length + 1}::bigint[]`)} AS holds FROM (SELECT ${given}) AS given`;

@@ -74,11 +74,11 @@ describe("Obstacles", function () {
 
   const trigger = (
     body: string,
-    { when = "before update", condition = "true" } = {},
+    { when = "before update", condition = "true", deferral = "" } = {},
   ): Promise<unknown> =>
     database.query(
       `create or replace function meddle() returns trigger language plpgsql as $$begin ${body} end$$;
-       create trigger meddle ${when} on t for each row when (${condition}) execute function meddle()`,
+       create ${deferral && "constraint"} trigger meddle ${when} on t ${deferral} for each row when (${condition}) execute function meddle()`,
     );
 
   it("rows that the application locks for a while are skipped, and met again", async () => {
@@ -131,11 +131,16 @@ describe("Obstacles", function () {
     expect(rows).to.deep.equal([]);
   });
 
-  for (const role of ["a role that may make temporary functions", "one that may not"]) {
-    it(`a trigger that writes the row once more afterwards stops the run as well, of ${role}`, async () => {
+  for (const [role, deferral] of [
+    ["a role that may make temporary functions", ""],
+    ["one that may not", ""],
+    ["one that may not", "deferrable initially deferred"],
+  ] as const) {
+    it(`a trigger that writes the row once more afterwards stops the run as well, of ${role}; ${deferral || "at once"}`, async () => {
       await trigger("update t set label = upper(label) where id = new.id; return null;", {
         when: "after update of label",
         condition: "pg_trigger_depth() = 0",
+        deferral,
       });
       const isOwner = role === "one that may not";
       const other = `${database.name}_plain`;
