@@ -26,7 +26,7 @@ const { version } = JSON.parse(readFileSync(join(root, "lerna.json"), "utf8")) a
 const sizeLimits: Readonly<Record<string, number>> = {
   "@fieldseal/crypto": 75_000,
   "@fieldseal/migrate": 97_000,
-  "@fieldseal/mikro-orm": 56_000,
+  "@fieldseal/mikro-orm": 58_000,
   "@fieldseal/sequelize": 45_000,
   "@fieldseal/storage": 75_000,
   fieldseal: 46_000,
