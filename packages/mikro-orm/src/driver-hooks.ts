@@ -13,7 +13,8 @@ import {
 } from "./driver-internals.ts";
 import { rowsAsExpected } from "./found-rows.ts";
 import { guardKysely } from "./kysely-guard.ts";
-import { wrapUpserts } from "./entity-manager-internals.ts";
+import { forgetTables } from "./kysely-scope.ts";
+import { wrapDiscovery, wrapUpserts } from "./entity-manager-internals.ts";
 import {
   keyColumnsOf,
   propertiesOf,
@@ -44,7 +45,7 @@ export function installOnDriver(driver: SqlDriver): void {
   installShortIndexes();
   installChanges();
   installRedaction();
-  installUpserts();
+  installOnManagers();
   installWrites(driver);
   installReads(driver);
   const createQueryBuilder = driver.createQueryBuilder.bind(driver);
@@ -58,14 +59,6 @@ export function installOnDriver(driver: SqlDriver): void {
     }
     return builder;
   };
-  const createEntityManager = driver.createEntityManager.bind(driver);
-  driver.createEntityManager = (...parameters) => {
-    const manager = createEntityManager(...parameters);
-    patchKysely(Object.getPrototypeOf(manager) as WithKysely);
-    checkDiscovered(driver.getMetadata());
-    redactEntities(driver.getMetadata());
-    return manager;
-  };
 }
 
 function patchKysely(prototype: WithKysely): void {
@@ -77,13 +70,19 @@ function patchKysely(prototype: WithKysely): void {
   };
 }
 
-let hasUpserts = false;
+let isInstalled = false;
 
 /** Once per process and version of MikroORM. */
-function installUpserts(): void {
-  if (hasUpserts) return;
-  hasUpserts = true;
+function installOnManagers(): void {
+  if (isInstalled) return;
+  isInstalled = true;
   wrapUpserts((meta, row) => withTokens(propertiesOf(meta), row));
+  wrapDiscovery((metadata, em) => {
+    patchKysely(Object.getPrototypeOf(em) as WithKysely);
+    forgetTables(metadata);
+    checkDiscovered(metadata);
+    redactEntities(metadata);
+  });
 }
 
 function installWrites(driver: SqlDriver): void {

@@ -57,7 +57,6 @@ export interface SqlDriver {
     ...rest: unknown[]
   ): Row;
   createQueryBuilder(...parameters: unknown[]): QueryBuilder;
-  createEntityManager(...parameters: unknown[]): object;
   getMetadata(): WhereOptions["metadata"] & { getAll(): unknown };
 }
 

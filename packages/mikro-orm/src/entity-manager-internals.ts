@@ -3,6 +3,7 @@
 import type { StoredInput } from "@fieldseal/crypto";
 import {
   EntityManager,
+  MetadataStorage,
   NotFoundError,
   OptimisticLockError,
   ValidationError,
@@ -98,6 +99,18 @@ export function wrapNativeChanges(change: (statement: NativeChange) => Promise<n
   }
 }
 
+/** Runs `after` once MikroORM knows all entities: at the start, and whenever `orm.discoverEntity()` adds some. */
+export function wrapDiscovery(after: (metadata: MetadataStorage, em: object) => void): void {
+  const prototype = MetadataStorage.prototype as unknown as { decorate: Decorate };
+  const { decorate } = prototype;
+  prototype.decorate = function (em) {
+    decorate.call(this, em);
+    after(this, em);
+  };
+}
+
+type Decorate = (this: MetadataStorage, em: object) => void;
+
 type FailHandler = (entityName: string, where: unknown) => Error;
 
 interface OrFailOptions {
@@ -129,12 +142,13 @@ export function wrapFindOneOrFail(
 }
 
 /**
- * MikroORM makes its errors about entities in static methods of these classes; the entity is a property of them. One quotes
- * the value that it was given: `hideValue` tells whether it may.
+ * MikroORM makes its errors about entities in static methods of these classes; the entity is a property of them. Some quote
+ * the value that they were given: the other two give what to quote in its place, if it may not.
  */
 export function wrapEntityErrors(
   redact: (error: { entity?: unknown }) => void,
   hideValue: (entity: unknown, property: string) => unknown,
+  hideTarget: (relation: Property) => unknown,
 ): void {
   for (const errors of [ValidationError, OptimisticLockError, NotFoundError]) {
     const factories = errors as unknown as Record<string, (...parameters: unknown[]) => unknown>;
@@ -145,6 +159,9 @@ export function wrapEntityErrors(
         if (name === "fromWrongPropertyType") {
           const [entity, property] = parameters;
           parameters[4] = hideValue(entity, property as string) ?? parameters[4];
+        }
+        if (name === "notEntity") {
+          parameters[2] = hideTarget(parameters[1] as Property) ?? parameters[2];
         }
         const error = make.apply(this, parameters);
         if (error instanceof Error) redact(error as { entity?: unknown });

@@ -28,6 +28,11 @@ export function tablesOf(metadata: { getAll(): unknown }): Tables | undefined {
   return isEncrypted ? tables : undefined;
 }
 
+/** When entities came in. */
+export function forgetTables(metadata: object): void {
+  known.delete(metadata);
+}
+
 function collectTables(metadata: { getAll(): unknown }): Tables {
   const tables = new Map<string, Map<string, BoundType | undefined>>();
   for (const meta of allMetadata(metadata)) {

@@ -31,10 +31,18 @@ export function installRedaction(): void {
     const meta = metaOf(em, entityName);
     return meta ? redactCondition(propertiesOf(meta), where) : where;
   });
-  wrapEntityErrors(hideEntity, (entity, property) => {
+  const hideValue = (entity: unknown, property: string): unknown => {
     const meta = redacted.get(Object.getPrototypeOf(entity) as object);
     return encryptedTypeOf(meta && propertyAt(propertiesOf(meta), property)) && ENCRYPTED;
-  });
+  };
+  const hideTarget = (relation: Property): unknown =>
+    isEncrypted(propertiesOf(targetOf(relation))) ? ENCRYPTED : undefined;
+  wrapEntityErrors(hideEntity, hideValue, hideTarget);
+}
+
+function isEncrypted(properties: Properties): boolean {
+  const { encrypted, embedded } = encryptionOf(properties);
+  return encrypted.length + embedded.length > 0;
 }
 
 /** Logs write an error's own properties, the entity as JSON in the clear. `error.getEntity()` still gives it. */
@@ -73,8 +81,7 @@ function redactValue(value: unknown): unknown {
 export function redactEntities(metadata: { getAll(): unknown }): void {
   for (const meta of allMetadata(metadata)) {
     const prototype = meta.prototype as object | undefined;
-    const { encrypted, embedded } = encryptionOf(propertiesOf(meta));
-    if (!prototype || redacted.has(prototype) || encrypted.length + embedded.length === 0) continue;
+    if (!prototype || redacted.has(prototype) || !isEncrypted(propertiesOf(meta))) continue;
     redacted.set(prototype, meta);
     redactPrototype(prototype, meta);
   }

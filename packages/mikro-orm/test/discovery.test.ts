@@ -1,5 +1,7 @@
+import { inspect } from "node:util";
 import { ConfigError, configure, generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
+import type { Kysely } from "kysely";
 import {
   connect,
   createSchema,
@@ -235,6 +237,42 @@ for (const version of versions) {
       const names = columns.map(({ column }) => column);
       expect(names).to.include.members(["address_street", "address_zip", "nickname", "secret"]);
       expect(names).not.to.include.members(["card", "cards", "nickname_index"]);
+    });
+
+    it("guards entities that come in later", async () => {
+      const First = schema({ name: "First", properties: { id, text: { type: EncryptedType } } });
+      const open = schema({ name: "Open", properties: { id } });
+      for (const known of [First, open]) {
+        class Later {
+          declare id: number;
+          declare secret: string;
+        }
+        const orm = await init([known], { keyring: Keyring.fromKey(generateRootKey()) });
+        type Any = { getKysely?(): Kysely<Record<string, Record<string, string>>> };
+        const kysely = (): ReturnType<NonNullable<Any["getKysely"]>> | undefined =>
+          (orm.em.fork() as unknown as Any).getKysely?.();
+        kysely();
+        orm.discoverEntity([
+          schema({
+            class: Later,
+            tableName: "later",
+            properties: { id, secret: { type: EncryptedType } },
+          }),
+        ] as never);
+        const later = orm.em.fork().create(Later, { secret: "plaintext" } as never);
+        expect(inspect(later)).to.include("Later {").and.include("secret: [encrypted]");
+        const insert = kysely()?.insertInto("later").values({ secret: "plaintext" });
+        const error = await insert?.execute().catch((reason: Error) => reason);
+        if (version.number === 7) expect(error).to.include({ code: "ERR_QUERY_UNSUPPORTED" });
+        const Referring = schema({
+          name: "Referring",
+          properties: {
+            id,
+            later: { kind: "m:1", entity: () => Later, referenceColumnName: "secret" },
+          },
+        });
+        expect(() => orm.discoverEntity([Referring] as never)).to.throw(ConfigError);
+      }
     });
 
     it("keeps the keyrings of two instances apart, and takes functions", async () => {

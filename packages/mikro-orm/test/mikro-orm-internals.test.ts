@@ -25,12 +25,13 @@ onBothVersions("MikroORM's internals", (suite) => {
   });
 
   it("have the static methods that conditions pass", () => {
-    const { QueryHelper, EntityManager } = suite.version.core as unknown as Record<
+    const { QueryHelper, EntityManager, MetadataStorage } = suite.version.core as unknown as Record<
       string,
       Record<string, unknown> & { prototype: Record<string, unknown> }
     >;
     expect(QueryHelper!.processWhere).to.be.a("function");
     expect(QueryHelper!.findProperty).to.be.a("function");
+    expect(MetadataStorage!.prototype.decorate).to.be.a("function");
     for (const name of [
       "processWhere",
       "nativeUpdate",

@@ -136,6 +136,13 @@ onBothVersions("Redaction", (suite) => {
     expect(message).to.include("'old'");
   });
 
+  it("keeps an object that is no entity out of the message of its collection", async () => {
+    const { message } = await failure(async (em) => {
+      em.create(suite.Person, person()).pets.add({ secret: SECRET });
+    });
+    expect(message).to.include(".pets").and.not.include(SECRET);
+  });
+
   it("keeps a missing property's message free of the others' values", async () => {
     const { message } = await failure(async (em) =>
       em.persist(em.create(suite.Person, { name: SECRET } as never)).flush(),
