@@ -19,6 +19,8 @@ interface Target {
   readonly tags: Tags;
   readonly ifAbsent: boolean;
   readonly ifVersion?: string;
+  /** Where `onEncryptFailure` says so: what a put brings, never what is encrypted already. */
+  readonly mayBePlaintext?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,6 +52,7 @@ export class ObjectWriter {
       metadata,
       tags: checkTags(options.tags ?? {}, confidential, key),
       ifAbsent: options.ifAbsent === true,
+      mayBePlaintext: this.#options.onEncryptFailure === "insecure-store-plaintext",
       signal: options.signal,
     };
     const { stored, envelope } = await this.write(key, chunks, target);
@@ -74,8 +77,8 @@ export class ObjectWriter {
     chunks: AsyncIterable<Uint8Array>,
     target: Target,
   ): Promise<{ readonly stored: StoredObject; readonly envelope: ObjectEnvelope }> {
-    const { objectId, metadata, tags, ifAbsent, ifVersion, signal } = target;
-    const { envelope, body, bodyBytes } = this.#seal(key, objectId, metadata);
+    const { tags, ifAbsent, ifVersion, signal } = target;
+    const { envelope, body, bodyBytes } = this.#seal(key, target);
     const keyId = wrappingKeyId(envelope.wrappedKey);
     const stored = await this.#backend.write(key, {
       envelope: this.encode(envelope, key),
@@ -104,7 +107,7 @@ export class ObjectWriter {
     return bytes;
   }
 
-  #seal(objectKey: string, objectId: Buffer, metadata: ObjectMetadata): Sealing {
+  #seal(objectKey: string, { objectId, metadata, mayBePlaintext = false }: Target): Sealing {
     try {
       const { dataKey, wrapped } = this.#keys.create(objectId);
       const { associatedData } = dataKey;
@@ -116,7 +119,7 @@ export class ObjectWriter {
         bodyBytes: metadata.size === undefined ? undefined : floe.layout.bodyBytes(metadata.size),
       };
     } catch (error) {
-      if (this.#options.onEncryptFailure !== "insecure-store-plaintext") throw error;
+      if (!mayBePlaintext) throw error;
       return this.#plaintext(objectId, metadata);
     }
   }

@@ -6,7 +6,7 @@ import type { OpenBody } from "./backend.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { release } from "./release.ts";
 import { changed } from "./object-errors.ts";
-import { misbehaving, s3Error, statusOf } from "./s3-errors.ts";
+import { isArchived, misbehaving, s3Error, statusOf } from "./s3-errors.ts";
 import { describeObject, type S3Object } from "./s3-object.ts";
 
 /** The header and the first segment of a body of ours: what is not longer needs no second request. */
@@ -59,8 +59,8 @@ export class S3Body implements OpenBody {
         const start = await gather(output, Math.min(startBytes, total), signal);
         return { object: describeObject(output, total), start, signal };
       } catch (error) {
-        if (statusOf(error) !== 416) throw error;
-        // An empty object has no first byte.
+        // An empty object has no first byte, an archived one none that can be read.
+        if (statusOf(error) !== 416 && !isArchived(error)) throw error;
         const output = await client.send(new sdk.HeadObjectCommand(bucket.at(key)), options);
         const object = describeObject(output, output.ContentLength ?? 0);
         return { object, start: Buffer.alloc(0), signal };

@@ -24,6 +24,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   IllegalLocationConstraintException: REGION,
   ENOTFOUND: REGION,
   ECONNREFUSED: "Check the endpoint, and that the store runs.",
+  InvalidObjectState: "The object is archived: restore it first.",
   NoSuchUpload: "Its parts were removed before it was complete, by gc or a lifecycle rule.",
   MetadataTooLarge: "Shorten fileName and metadata.",
 };
@@ -47,6 +48,11 @@ export function s3Error(error: unknown, action: string, key: string): Error {
 
 export function statusOf(error: unknown): number | undefined {
   return (error as ServiceError | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** In a storage class such as GLACIER: it has metadata and tags, and can be deleted, but not be read. */
+export function isArchived(error: unknown): boolean {
+  return nameOf(error) === "InvalidObjectState";
 }
 
 function nameOf(error: unknown): string {

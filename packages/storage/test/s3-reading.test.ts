@@ -2,7 +2,7 @@
 import { Agent } from "node:http";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { expect } from "chai";
-import { thrownCode } from "./support/bodies.ts";
+import { thrownBy, thrownCode } from "./support/bodies.ts";
 import { cuttingProxy } from "./support/cutting-proxy.ts";
 import { spyOn } from "./support/s3-spy.ts";
 import { LARGE, MIB, useS3Subject } from "./support/s3-subject.ts";
@@ -11,6 +11,20 @@ import { bytesOf } from "./support/storage-subject.ts";
 describe("reading from S3", function () {
   this.timeout(60_000);
   const current = useS3Subject();
+
+  it("an archived object is not read, which its error explains, but deleted or replaced", async () => {
+    const { storage, spy, spied } = current();
+    await storage.put("k", Buffer.from("x"), { tags: { retention: "archive" } });
+    spy.before = (command) => {
+      if (command !== "GetObject") return;
+      const $metadata = { httpStatusCode: 403 };
+      throw Object.assign(new Error("archived"), { name: "InvalidObjectState", $metadata });
+    };
+    const error = await thrownBy(() => spied.get("k"));
+    expect(error.message).to.match(/InvalidObjectState 403\. .*restore it first\.$/);
+    expect(await spied.delete("k")).to.equal(true);
+    expect(await spied.delete("k")).to.equal(false);
+  });
 
   it("fetches the segments that are needed, and no others", async () => {
     const { storage, spy, spied } = current();

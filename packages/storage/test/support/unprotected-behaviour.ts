@@ -68,6 +68,25 @@ export function describeUnprotected(current: () => Subject): void {
       expect((await findingsOf(storage))[0]).to.include({ state: "ok" });
     });
 
+    it("is never made of an object that is encrypted, whenever the keys go away", async () => {
+      const { harness, storage, keyring } = current();
+      await storage.put("k", Buffer.from("secret"));
+      for (let calls = 0; calls < 12; calls++) {
+        let left = calls;
+        const flaky = harness.open({
+          keyring: () => {
+            if (left-- === 0) throw new Error("the key service is down");
+            return keyring;
+          },
+          plaintext: "accept",
+          onEncryptFailure: "insecure-store-plaintext",
+        });
+        await flaky.reencrypt("k").catch(() => {});
+        expect(await storage.head("k")).to.include({ protection: "encrypted" });
+      }
+      expect(events).to.deep.equal([]);
+    });
+
     it("reads, verifies and migrates the legacy layout, whole and in ranges", async () => {
       const { harness, storage, keyring } = current();
       const reading = harness.open({ keyring, legacy: "aes-256-cbc" });
