@@ -28,7 +28,7 @@ const sizeLimits: Readonly<Record<string, number>> = {
   "@fieldseal/migrate": 97_000,
   "@fieldseal/mikro-orm": 58_000,
   "@fieldseal/sequelize": 45_000,
-  "@fieldseal/storage": 75_000,
+  "@fieldseal/storage": 77_000,
   fieldseal: 46_000,
 };
 
