@@ -160,7 +160,7 @@ export const ADVICE: Readonly<Record<string, string>> = {
 
 /** The fence and the constraint of a finished column, on the way back to plaintext. */
 const GUARD = new RegExp(`^${FENCE}$|_encrypted$`);
-const GUARD_ADVICE =
+export const GUARD_ADVICE =
   "the column is finalized and takes envelopes only. On the way back to plaintext take that away first: " +
   'undoFinalize, or "fieldseal migrate finalize --undo"';
 

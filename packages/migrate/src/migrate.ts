@@ -20,7 +20,12 @@ import { Monitor } from "./monitor.ts";
 import { refuseSharedSessions, refuseSmallPool } from "./pooler.ts";
 import { readPoison } from "./poison.ts";
 import { DEFAULTS, refusePoison, type CompleteOptions, type Run } from "./run.ts";
-import { refuseCascades, refuseDescribedTwice, refuseImpossible } from "./refusals.ts";
+import {
+  refuseCascades,
+  refuseDescribedTwice,
+  refuseFinalized,
+  refuseImpossible,
+} from "./refusals.ts";
 import { keepSourcesInStep, refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, type Table } from "./table.ts";
 import { Turns } from "./turns.ts";
@@ -109,6 +114,7 @@ async function startRun(
     const declared = new DeclaredPlaintext(table, complete.plaintextRows ?? []);
     const legacy = new LegacyGuard(table);
     if (direction === "encrypt") await legacy.probe(client, declared);
+    else await refuseFinalized(client, table);
     await prepareJournal(client);
     await keepSourcesInStep(client, table, signal);
     const fingerprint = fingerprintOf(table, direction);

@@ -1,8 +1,11 @@
 // Runs that would leave values behind, or that the application would undo: refused before anything is written.
 import { MigrationError, type EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase } from "pg";
+import { GUARD_ADVICE } from "./connections.ts";
 import type { Direction, RunOptions } from "./contract.ts";
+import { fencedColumns, findConstraint } from "./fence.ts";
 import { TABLE_OID } from "./missing.ts";
+import { requireRelation } from "./relation.ts";
 import { groupByTable, qualifiedName, type MigratedColumn, type Table } from "./table.ts";
 
 /** @throws {@link MigrationError} `ERR_MIGRATE_TARGET` */
@@ -87,6 +90,25 @@ export async function refuseCascades(
       `change ${from} with it. Refer to a key that holds no personal data, then: ALTER TABLE ${from} DROP CONSTRAINT "${name}"`,
     { table },
   );
+}
+
+/**
+ * The guards of a finished column would stop the way back at its first row, with a run left behind.
+ * @throws {@link MigrationError} `ERR_MIGRATE_DATABASE`
+ */
+export async function refuseFinalized(client: ClientBase, table: Table): Promise<void> {
+  const relation = await requireRelation(client, table);
+  const fenced = await fencedColumns(client, relation);
+  for (const { column, source } of table.migrated) {
+    if (source !== undefined) continue; // stays an envelope
+    if (!fenced.includes(column.column) && !(await findConstraint(client, relation, column)))
+      continue;
+    throw new MigrationError(
+      "ERR_MIGRATE_DATABASE",
+      `Column "${column.column}" of table "${table.table}" cannot be decrypted: ${GUARD_ADVICE}. Nothing was written.`,
+      { table: table.table },
+    );
+  }
 }
 
 function encryptRefusal({ model, field, cipher }: EncryptedColumn): string | undefined {

@@ -178,13 +178,15 @@ describe("The messages of the engine", function () {
     await finalizeColumns(pool, [email]);
     const message = await refusal(migrate(pool, [email], { direction: "decrypt" }));
     expect(message).to.include('"fieldseal migrate finalize --undo"').and.not.include("Drop it");
+    const begun = await database.query("select 1 from fieldseal.run where direction = 'decrypt'");
+    expect(begun, "no run is left to be cancelled").to.deep.equal([]);
     await database.query("alter table people drop constraint people_email_encrypted");
     expect(await refusals([email], { direction: "decrypt" })).to.deep.equal([
       {
         severity: "refusal",
         kind: "trigger",
         column: "email",
-        message: 'The fence of "fieldseal migrate finalize" refuses plaintext.',
+        message: 'The fence of "fieldseal migrate finalize" refuses plaintext of "email".',
         fix: "fieldseal migrate finalize --undo",
       },
     ]);

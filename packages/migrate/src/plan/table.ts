@@ -184,7 +184,7 @@ export async function fenceFindings(
       severity: "refusal",
       kind: "trigger",
       column: name,
-      message: 'The fence of "fieldseal migrate finalize" refuses plaintext.',
+      message: `The fence of "fieldseal migrate finalize" refuses plaintext of "${name}".`,
       fix: "fieldseal migrate finalize --undo",
     }));
 }
