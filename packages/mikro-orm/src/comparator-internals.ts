@@ -1,8 +1,8 @@
 // Casts into the functions that MikroORM compiles per entity to detect changes. Read from @mikro-orm/core 7.2.1 and
 // 6.6.16; test/snapshots.test.ts pins on both what is relied on. Where the code that MikroORM generates looks different, it is
 // left as it is: then an untouched property costs more, and nothing else changes.
-import { EntityComparator } from "@mikro-orm/core";
-import type { Property } from "./mikro-orm-internals.ts";
+import { ChangeSetComputer, EntityComparator } from "@mikro-orm/core";
+import type { Meta, Property, Row } from "./mikro-orm-internals.ts";
 
 /** By name what the compiled code may call. Filled in the order in which it is compiled: only values may change. */
 type Callables = Map<string, (...parameters: unknown[]) => unknown>;
@@ -57,5 +57,23 @@ export function wrapComparisons(isImmutable: (prop: Property) => boolean): void 
     if (!isImmutable(prop)) return code;
     const key = this.wrap(prop.name);
     return code.replace("!compareValues_", () => `last${key} !== current${key} && !compareValues_`);
+  };
+}
+
+interface Stored {
+  readonly __helper: { readonly __meta: Meta; readonly __originalEntityData?: unknown };
+}
+
+/** What a flush found changed in an entity that is stored already, before it is written. */
+export function wrapChanges(see: (meta: Meta, changes: Row) => void): void {
+  const computer = ChangeSetComputer.prototype as unknown as {
+    computePayload(entity: Stored, ...rest: unknown[]): Row;
+  };
+  const { computePayload } = computer;
+  computer.computePayload = function (entity, ...rest) {
+    const changes = computePayload.call(this, entity, ...rest);
+    const { __meta: meta, __originalEntityData: last } = entity.__helper;
+    if (last !== undefined) see(meta, changes);
+    return changes;
   };
 }

@@ -25,13 +25,15 @@ onBothVersions("MikroORM's internals", (suite) => {
   });
 
   it("have the static methods that conditions pass", () => {
-    const { QueryHelper, EntityManager, MetadataStorage } = suite.version.core as unknown as Record<
+    const core = suite.version.core as unknown as Record<
       string,
       Record<string, unknown> & { prototype: Record<string, unknown> }
     >;
+    const { ChangeSetComputer, QueryHelper, EntityManager, MetadataStorage } = core;
     expect(QueryHelper!.processWhere).to.be.a("function");
     expect(QueryHelper!.findProperty).to.be.a("function");
     expect(MetadataStorage!.prototype.decorate).to.be.a("function");
+    expect(ChangeSetComputer!.prototype.computePayload).to.be.a("function");
     for (const name of [
       "processWhere",
       "nativeUpdate",
