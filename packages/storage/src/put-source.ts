@@ -1,6 +1,6 @@
 // What is given to put, as one stream of bytes that is counted, checked and can be aborted.
 import { IncomingMessage } from "node:http";
-import type { Readable } from "node:stream";
+import { isErrored, isReadable, Readable } from "node:stream";
 import { StorageError } from "@fieldseal/crypto";
 import type { PutOptions, PutSource } from "./contract.ts";
 
@@ -22,6 +22,8 @@ export function checkSource(
   if (iterable === undefined) {
     throw sourceError(objectKey, "takes bytes, a Blob, or a stream of bytes");
   }
+  if (isUsedUp(source))
+    throw sourceError(objectKey, "got a stream that was read to its end before");
   const own = source instanceof Uint8Array ? source.length : (source as Blob).size;
   const size = typeof own === "number" ? own : options.size;
   const isAnnounced = options.size !== undefined;
@@ -65,6 +67,12 @@ export async function holding<T>(source: unknown, put: () => Promise<T>): Promis
 function isStream(source: unknown): source is Readable {
   const { on, destroy } = (source ?? {}) as Partial<Readable>;
   return typeof on === "function" && typeof destroy === "function";
+}
+
+/** What comes of it would be an empty object. A stream that failed tells so itself, and a part may be left of one. */
+function isUsedUp(source: unknown): boolean {
+  const stream = source as Readable;
+  return Readable.isDisturbed(stream) && !isReadable(stream) && !isErrored(stream);
 }
 
 function asIterable(source: unknown): AsyncIterable<unknown> | undefined {

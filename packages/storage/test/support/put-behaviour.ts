@@ -1,5 +1,6 @@
 // What put keeps and gives back, whatever it is given; and what is left of a put that fails.
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { PassThrough, Readable } from "node:stream";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
@@ -255,6 +256,26 @@ export function describePut(current: () => Subject): void {
         expect(stream.destroyed, JSON.stringify(options)).to.equal(true);
       }
       await afterFailure();
+    });
+
+    it("because a stream was read already: nothing is left of it", async () => {
+      const { storage } = current();
+      const file = createReadStream(import.meta.filename);
+      const web = new Blob(["x"]).stream();
+      for (const used of [file, web] as const) {
+        for await (const _ of used) void _;
+        for (const key of ["k", "new"])
+          expect(await thrownCode(() => storage.put(key, used))).to.equal("ERR_STORAGE_SOURCE");
+      }
+      await afterFailure();
+      const begun = Readable.from([Buffer.from("header"), Buffer.from("rest")]);
+      await once(begun, "readable");
+      begun.read();
+      await storage.put("rest", begun);
+      expect((await bytesOf(storage, "rest")).toString()).to.equal("rest");
+      await storage.put("empty", Readable.from([]));
+      await storage.put("empty", new Blob([]).stream());
+      expect((await storage.head("empty")).size).to.equal(0);
     });
 
     it("because the source is shorter or longer than announced, or no bytes", async () => {
