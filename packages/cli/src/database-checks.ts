@@ -1,7 +1,8 @@
 // The database: reachable, in step with our clock, private on the way, not a replica; and what this role may do.
 import type { EncryptedColumn } from "@fieldseal/crypto";
+import { refuseSharedSessions } from "@fieldseal/migrate";
 import type { Pool } from "pg";
-import type { Check } from "./check.ts";
+import { failed, type Check } from "./check.ts";
 import { formatSeconds } from "./quantities.ts";
 import { nameOfTable, type Session } from "./session.ts";
 
@@ -40,6 +41,7 @@ export async function databaseChecks({ pool, database, columns }: Session): Prom
     versionCheck(server, database),
     clockCheck(server, (before + Date.now()) / 2),
     privacyCheck(server),
+    await sessionCheck(pool),
     replicaCheck(server),
     extensionCheck(server),
     await rightsCheck(pool, columns, server),
@@ -72,6 +74,17 @@ function privacyCheck({ isEncrypted, isLocal }: Server): Check {
   const detail =
     "the connection is not encrypted; conditions and unencrypted columns can be read on the way";
   return { name, state: "warning", detail, fix: "Add sslmode=verify-full to DATABASE_URL." };
+}
+
+/** Settings of the engine belong to one. */
+async function sessionCheck(pool: Pool): Promise<Check> {
+  const name = "sessions";
+  try {
+    await refuseSharedSessions(pool);
+    return { name, state: "ok", detail: "each connection keeps its own" };
+  } catch (error) {
+    return failed(name, error);
+  }
 }
 
 function replicaCheck({ isReplica, isReadOnly, replicas }: Server): Check {

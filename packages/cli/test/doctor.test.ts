@@ -57,6 +57,7 @@ describe("fieldseal doctor", function () {
       database: "ok",
       clock: "ok",
       TLS: "ok",
+      sessions: "ok",
       replication: "ok",
       extensions: "ok",
       privileges: "ok",

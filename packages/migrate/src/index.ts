@@ -38,6 +38,7 @@ export type {
   TablePlan,
 } from "./plan/contract.ts";
 export { planMigration } from "./plan/plan-migration.ts";
+export { refuseSharedSessions } from "./pooler.ts";
 export { findUnfitColumns, type UnfitColumn } from "./plan/unfit-columns.ts";
 export type {
   Remnant,

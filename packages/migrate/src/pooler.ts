@@ -14,6 +14,9 @@ const SHARED =
 const ROUNDS = 3;
 
 /**
+ * Refuses a pool whose connections do not keep a session each: a pooler in transaction mode is in between. Runs, plans and
+ * verifications begin with it. A pool without room for two connections is taken as it is.
+ *
  * Two connections note their names in their sessions, and look in the opposite order: whether a pooler hands out the session that
  * was free last or the one that was free longest, one of them meets the other's name, or none. The name harms nobody.
  *
