@@ -93,6 +93,7 @@ const inMemory = {
   async *stream(start: number, end: number): AsyncGenerator<Buffer> {
     for (let at = start; at < end; at += MIB) yield body.subarray(at, Math.min(end, at + MIB));
   },
+  refillsMemory: true,
   close: () => Promise.resolve(),
 };
 

@@ -35,6 +35,8 @@ export interface OpenBody {
    * what it holds (socket, buffers).
    */
   stream(start: number, end: number): AsyncIterable<Buffer>;
+  /** Whether the pieces of a stream are memory that is filled anew, and none of it waits for the garbage collector. */
+  readonly refillsMemory: boolean;
   /** Ends what is running: a read or stream that waits for the store rejects. */
   close(): Promise<void>;
 }

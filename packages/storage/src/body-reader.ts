@@ -1,7 +1,7 @@
 // Random access to a body: which segments a range of plaintext needs, and only authenticated bytes out of them.
 import type { OpenBody } from "./backend.ts";
 import type { Floe } from "./floe.ts";
-import { hintCollector } from "./collection-hint.ts";
+import { hintCollector, LARGE_PILE_BYTES, PILE_BYTES } from "./collection-hint.ts";
 import { release } from "./release.ts";
 
 /**
@@ -16,7 +16,7 @@ const spare: Buffer[] = [];
  * Plaintext that is handed out as one piece, where so much has come at once: the memory of single segments is used again
  * then, and a stream has fewer pieces to pass on.
  */
-const RUN_BYTES: number = 512 * 1024;
+const RUN_BYTES: number = 1024 * 1024;
 
 export class BodyReader {
   /** Plaintext bytes, as far as the length of the body tells: see {@link BodyReader.checkEnd}. */
@@ -62,11 +62,12 @@ export class BodyReader {
     if (end <= start) return;
     const { layout } = this.#floe;
     const first = layout.segmentAt(start);
+    const pileBytes = this.#body.refillsMemory ? LARGE_PILE_BYTES : PILE_BYTES;
     let at = first * layout.plainBytes;
     for await (const { number, bytes } of this.#runs(first, layout.segmentAt(end - 1))) {
       const { plaintext, error } = this.#openRun(number, bytes);
       if (plaintext.length > 0) {
-        hintCollector(plaintext.length);
+        hintCollector(plaintext.length, pileBytes);
         yield plaintext.subarray(Math.max(0, start - at), end - at);
       }
       if (error !== undefined) throw error as Error;

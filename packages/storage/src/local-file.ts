@@ -58,6 +58,7 @@ export async function isOurs(path: string): Promise<boolean> {
 
 export class LocalFile implements OpenBody {
   readonly object: StoredObject;
+  readonly refillsMemory = true;
   /** Undefined for a file that another program wrote. */
   readonly prefix: Prefix | undefined;
   readonly #handle: FileHandle;

@@ -16,6 +16,7 @@ const MAX_RESUMES = 3;
 
 export class S3Body implements OpenBody {
   readonly object: S3Object;
+  readonly refillsMemory = false;
   readonly #bucket: S3Bucket;
   readonly #key: string;
   /** The first bytes of the body, which came with its description. */

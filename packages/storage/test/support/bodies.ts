@@ -45,6 +45,7 @@ export function bodyOf(
     read: (offset, length) => Promise.resolve(Buffer.from(bytes.subarray(offset, offset + length))),
     stream: (start, end) =>
       inChunks(bytes.subarray(start, Math.min(end, streamEndsAt)), chunkBytes),
+    refillsMemory: false,
     close: () => Promise.resolve(),
   };
 }
