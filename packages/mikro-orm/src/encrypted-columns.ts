@@ -1,6 +1,5 @@
 // The entities as the re-encryption engine and the command see them, and the constraint that keeps plaintext out.
 import { envelopeCondition, envelopeConstraintName, type EncryptedColumn } from "@fieldseal/crypto";
-import type { MikroORM } from "@mikro-orm/core";
 import { cipherOf, encryptedTypeOf } from "./binding.ts";
 import {
   allMetadata,
@@ -11,11 +10,17 @@ import {
   type Property,
 } from "./mikro-orm-internals.ts";
 
+/** A MikroORM instance of either version, whatever its driver and entities are. */
+export interface AnyMikroORM {
+  readonly config: { get(option: "schema"): unknown };
+  getMetadata(): { getAll(): unknown };
+}
+
 /**
  * Every encrypted column of every entity of this instance. Values inside embeddables that are stored as JSON have
  * no column of their own and are not among them.
  */
-export function encryptedColumns(orm: MikroORM<never>): EncryptedColumn[] {
+export function encryptedColumns(orm: AnyMikroORM): EncryptedColumn[] {
   const columns = allMetadata(orm.getMetadata())
     .filter((meta) => !meta.embeddable && !meta.virtual && !meta.abstract)
     .flatMap((meta) => columnsOf(orm, meta));
@@ -24,7 +29,7 @@ export function encryptedColumns(orm: MikroORM<never>): EncryptedColumn[] {
   return [...byColumn.values()];
 }
 
-function columnsOf(orm: MikroORM<never>, meta: Meta): EncryptedColumn[] {
+function columnsOf(orm: AnyMikroORM, meta: Meta): EncryptedColumn[] {
   return Object.values<Property>(meta.properties as never).flatMap((prop) => {
     const type = encryptedTypeOf(prop);
     const isColumn = prop.persist !== false && !isInsideDocument(meta, prop);
@@ -46,9 +51,9 @@ function columnsOf(orm: MikroORM<never>, meta: Meta): EncryptedColumn[] {
   });
 }
 
-function schemaOf(orm: MikroORM<never>, meta: Meta): string | undefined {
+function schemaOf(orm: AnyMikroORM, meta: Meta): string | undefined {
   if (meta.schema && meta.schema !== "*") return meta.schema;
-  return orm.config.get("schema") ?? undefined;
+  return (orm.config.get("schema") as string | undefined) ?? undefined;
 }
 
 function locationOf({ schema, table, column }: EncryptedColumn): string {

@@ -1,7 +1,12 @@
 // The public surface of @fieldseal/mikro-orm.
 export { BlindIndexType } from "./blind-index-type.ts";
 export { fieldseal, type FieldsealOptions } from "./configuration.ts";
-export { encryptedColumns, envelopeCheck, type EnvelopeCheck } from "./encrypted-columns.ts";
+export {
+  encryptedColumns,
+  envelopeCheck,
+  type AnyMikroORM,
+  type EnvelopeCheck,
+} from "./encrypted-columns.ts";
 export {
   EncryptedBase64Type,
   EncryptedBinaryType,

@@ -146,7 +146,7 @@ for (const version of versions) {
       const two = schema({ name: "Two", extends: "Base", tableName: "two_table", properties: {} });
       const keyring = Keyring.fromKey(generateRootKey());
       const orm = await init([Twins, base, one, two], { keyring });
-      const columns = adapter.encryptedColumns(orm as never);
+      const columns = adapter.encryptedColumns(orm);
       const contexts = columns.map(
         ({ cipher }) => `${cipher.context.table}.${cipher.context.column}`,
       );
@@ -212,7 +212,7 @@ for (const version of versions) {
       expect(all.map(({ name }) => name).toSorted()).to.deep.equal(["Rex", "Tom"]);
       expect(all.find(({ name }) => name === "Tom")?.lives).to.equal(9);
       const columns = adapter
-        .encryptedColumns(orm as never)
+        .encryptedColumns(orm)
         .map(({ table, column }) => `${table}.${column}`);
       expect(columns.toSorted()).to.deep.equal(["animals.lives", "animals.name"]);
     });
@@ -223,7 +223,7 @@ for (const version of versions) {
         keyring: Keyring.fromKey(generateRootKey()),
         schema: "shop",
       });
-      const columns = adapter.encryptedColumns(orm as never);
+      const columns = adapter.encryptedColumns(orm);
       const email = columns.find(({ field }) => field === "email")!;
       expect(email).to.include({
         model: "Person",

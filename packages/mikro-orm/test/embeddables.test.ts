@@ -216,7 +216,7 @@ onBothVersions("Embeddables", (suite) => {
     const again = JSON.stringify(await orm.em.fork().find(Owner, {}));
     expect(again).to.include('"Tam"').and.include('"Rux"');
     const contexts = suite.version.adapter
-      .encryptedColumns(orm as never)
+      .encryptedColumns(orm)
       .map(({ cipher: { context } }) => `${context.table}.${context.column}`);
     expect(contexts.toSorted()).to.deep.equal(["Animal.name", "Cat.food", "Dog.trick"]);
   });

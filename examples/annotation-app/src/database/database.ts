@@ -74,7 +74,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 function ownedColumns(sequelize: Sequelize, orm: MikroORM): OwnedColumn[] {
   const isIngested = ({ table }: EncryptedColumn): boolean => MIKRO_ORM_TABLES.includes(table);
   const bySequelize = columnsOfSequelize(sequelize).filter((column) => !isIngested(column));
-  const byMikroOrm = columnsOfMikroOrm(orm as never).filter(isIngested);
+  const byMikroOrm = columnsOfMikroOrm(orm).filter(isIngested);
   return [
     ...byMikroOrm.map((column) => ({ ...column, writtenBy: "MikroORM" as const })),
     ...bySequelize.map((column) => ({ ...column, writtenBy: "Sequelize" as const })),
