@@ -151,7 +151,10 @@ export interface ListedObject {
 }
 
 export interface CopyOptions {
-  /** Fails with `ERR_STORAGE_EXISTS` if the target is taken. Defaults to false. */
+  /**
+   * Fails with `ERR_STORAGE_EXISTS` if the target is taken; on disk and in S3 also by a racing put. Stores that check no
+   * condition of a copy (Ceph 16) may replace what is put there in the same moment. Defaults to false.
+   */
   readonly ifAbsent?: boolean;
   readonly signal?: AbortSignal;
 }

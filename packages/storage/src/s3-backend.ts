@@ -179,8 +179,8 @@ export class S3Backend implements ObjectBackend {
   ): Promise<S3Object> {
     const found = await this.#look(from);
     if (found.envelope === undefined) throw foreign(from);
-    if (ifAbsent && (await this.#lookIfAny(to)) !== undefined) throw exists(to);
     const tags = await this.readTags(from);
+    if (ifAbsent && (await this.#lookIfAny(to)) !== undefined) throw exists(to);
     await this.#copy({ from, found, to, metadata: found.metadata, tags, ifAbsent });
     return found;
   }
@@ -200,11 +200,15 @@ export class S3Backend implements ObjectBackend {
     await this.#settleTags(to, tags, metadata[ENVELOPE_NAME]);
   }
 
-  #settleTags(key: string, tags: Tags, envelope: string | undefined): Promise<void> {
-    return settleTags(this.#bucket, key, tags, async () => {
-      const found = await this.#lookIfAny(key);
-      return found?.metadata[ENVELOPE_NAME] === envelope;
-    });
+  async #settleTags(key: string, tags: Tags, envelope: string | undefined): Promise<void> {
+    const isStillThere = async (): Promise<boolean> =>
+      (await this.#look(key)).metadata[ENVELOPE_NAME] === envelope;
+    try {
+      await settleTags(this.#bucket, key, tags, isStillThere);
+    } catch (error) {
+      // It was written, and deleted since.
+      if (!isCode(error, "ERR_STORAGE_NOT_FOUND")) throw error;
+    }
   }
 
   async #look(key: string): Promise<S3Object> {

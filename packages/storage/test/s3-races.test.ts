@@ -89,6 +89,20 @@ describe("requests to S3 that meet or get lost", function () {
     expect(await harness.tags("k")).to.deep.equal({});
   });
 
+  it("a put or a copy whose object is deleted at once has not failed", async () => {
+    const { storage, spy, spied } = current();
+    await storage.put("from", Buffer.from("x"));
+    // A copy reads the tags of its source first.
+    for (const [nth, write] of [
+      [1, () => spied.put("k", LARGE)],
+      [2, () => spied.copy("from", "k")],
+    ] as const) {
+      beforeNth(spy, "GetObjectTagging", nth, () => storage.delete("k"));
+      await write();
+      expect(await thrownCode(() => storage.head("k"))).to.equal("ERR_STORAGE_NOT_FOUND");
+    }
+  });
+
   it("a rotation that broke off is finished by running it again", async () => {
     const { harness, storage, spy, spied, newKey } = current();
     const keys = ["1", "2", "3", "4", "5"];
