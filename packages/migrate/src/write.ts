@@ -134,11 +134,11 @@ function statement(table: Table, leaf: string, isChecked: boolean): Statement {
   const text = `WITH owned AS MATERIALIZED (
       SELECT 1 FROM fieldseal.chunk WHERE run_id = $1 AND number = $2 AND owner = $3 FOR UPDATE
     ), l AS MATERIALIZED (
-      SELECT v.* FROM ${given}
+      SELECT v.*, t.ctid AS place FROM ${given}
       JOIN ONLY ${leaf} t ON ${isRow("v")} AND t.xmin = v.version
       WHERE EXISTS (SELECT 1 FROM owned) FOR NO KEY UPDATE OF t SKIP LOCKED
     ), u AS (
-      UPDATE ONLY ${leaf} t SET ${assignments.join(", ")} FROM l WHERE ${isRow("l")}
+      UPDATE ONLY ${leaf} t SET ${assignments.join(", ")} FROM l WHERE t.ctid = l.place
       RETURNING l.position, ${isIntact(written, "l")} AS intact
     ), n AS (
       SELECT count(*) AS written, 1 / min(intact) AS proof FROM u
