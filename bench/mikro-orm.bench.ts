@@ -124,7 +124,7 @@ const operations: Record<string, Operation> = {
   },
   "untouched flush": {
     rounds: 25,
-    repeats: 3,
+    repeats: 10,
     prepare: async ({ entity }) => {
       // The same managers all through: a flush of nothing changes nothing.
       let em = loaded.get(entity);
