@@ -12,11 +12,15 @@ export interface Statement {
   readonly text: string;
   /** SQL types of the values. */
   readonly types: readonly string[];
-  /**
-   * A condition that must hold once the statement and its triggers are through, else it fails with 22012 and nothing of it
-   * stays. Given the SQL of what the row that came back has as `written`, a bigint[].
-   */
-  readonly check?: ((written: string) => string) | undefined;
+  readonly check?: Check;
+}
+
+/** What must hold once a statement and its triggers are through, else it fails with 22012 and nothing of it stays. */
+interface Check {
+  /** Without parameters: whether there is anything to check. */
+  readonly when: string;
+  /** Given the SQL of what the row that came back has as `written`, a bigint[]. */
+  readonly holds: (written: string) => string;
 }
 
 export type Execute<Row> = (values: readonly unknown[]) => Promise<Row[]>;
@@ -102,8 +106,10 @@ async function executePlainly<Row>(
   return inTransaction(client, async () => {
     await client.query("SET CONSTRAINTS ALL IMMEDIATE"); // what is deferred would come after the check
     const rows = await execute();
+    const { rows: looks } = await client.query(`SELECT WHERE ${check.when}`);
+    if (looks.length === 0) return rows;
     const given = types.map((type, i) => `$${i + 1}::${type}`).join(", ");
-    const holds = `SELECT ${check(`$${types.length + 1}::bigint[]`)} AS holds FROM (SELECT ${given}) AS given`;
+    const holds = `SELECT ${check.holds(`$${types.length + 1}::bigint[]`)} AS holds FROM (SELECT ${given}) AS given`;
     for (const { written } of rows as readonly { readonly written: unknown }[]) {
       const { rows: answers } = await client.query<{ holds: boolean }>({
         ...prepared(holds),
@@ -141,7 +147,7 @@ async function create(
   BEGIN
     SET CONSTRAINTS ALL IMMEDIATE;
     FOR fieldseal_record IN ${text} LOOP
-${check === undefined ? "" : `      IF NOT (${check("fieldseal_record.written")}) THEN RAISE EXCEPTION USING ERRCODE = '22012'; END IF;\n`}      fieldseal_row := to_jsonb(fieldseal_record);
+${check === undefined ? "" : `      IF ${check.when} THEN IF NOT (${check.holds("fieldseal_record.written")}) THEN RAISE EXCEPTION USING ERRCODE = '22012'; END IF; END IF;\n`}      fieldseal_row := to_jsonb(fieldseal_record);
       RETURN NEXT;
     END LOOP;
   EXCEPTION WHEN OTHERS OR assert_failure THEN

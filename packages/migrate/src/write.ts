@@ -46,10 +46,9 @@ export async function writeBatch(
     .map((slot, at) => ({ slot, at }))
     .filter(({ slot }) => slot.assign !== undefined);
   const { leaf } = checkpoint.chunk;
-  const isChecked = await hasAfterTriggers(client, leaf);
   const execute = await silently<{ readonly written: readonly (number | string)[] | null }>(
     client,
-    statement(table, leaf, isChecked),
+    statement(table, leaf),
   );
   const [result] = await execute([
     checkpoint.runId,
@@ -106,8 +105,7 @@ const FIRST_KEY = 9;
 /** Run, chunk, owner, cursor, seen, seconds of the lease, whether it is the last batch, versions. */
 const FIRST_TYPES = ["bigint", "int", "uuid", "bigint", "bigint", "float8", "bool", "xid[]"];
 
-/** With a check, it names what it wrote in any case. */
-function statement(table: Table, leaf: string, isChecked: boolean): Statement {
+function statement(table: Table, leaf: string): Statement {
   const written = table.slots.filter(({ assign }) => assign !== undefined);
   const firstCell = FIRST_KEY + table.primaryKey.length;
   const keyArguments = table.keyTypes.map((type, i) => `$${FIRST_KEY + i}::text[]::${type}[]`);
@@ -127,10 +125,12 @@ function statement(table: Table, leaf: string, isChecked: boolean): Statement {
   ];
   const given = `unnest(${[...keyArguments, "$8::xid[]", ...cellArguments].join(", ")})
         WITH ORDINALITY v(${[...keys, "version", ...cells, "position"].join(", ")})`;
-  const check = (positions: string): string =>
+  // Looked at in the statement itself: such a trigger may be made while the run is at work.
+  const mayBeRewritten = hasAfterTriggers(leaf);
+  const holds = (positions: string): string =>
     `NOT EXISTS (SELECT FROM ${given} LEFT JOIN ONLY ${leaf} t ON ${isRow("v")}
        WHERE v.position = ANY (${positions}) AND (t.tableoid IS NULL OR ${isIntact(written, "v")} = 0))`;
-  const isNamed = isChecked ? "true" : "n.written < cardinality($8::xid[])";
+  const isNamed = `n.written < cardinality($8::xid[]) OR ${mayBeRewritten}`;
   const text = `WITH owned AS MATERIALIZED (
       SELECT 1 FROM fieldseal.chunk WHERE run_id = $1 AND number = $2 AND owner = $3 FOR UPDATE
     ), l AS MATERIALIZED (
@@ -149,7 +149,7 @@ function statement(table: Table, leaf: string, isChecked: boolean): Statement {
       written = chunk.written + n.written, conflicts = conflicts + cardinality($8::xid[]) - n.written
     FROM n WHERE run_id = $1 AND number = $2 AND owner = $3 AND coalesce(n.proof, 1) = 1
     RETURNING CASE WHEN ${isNamed} THEN (SELECT coalesce(array_agg(position), '{}') FROM u) END AS written`;
-  return { text, types, check: isChecked ? check : undefined };
+  return { text, types, check: { when: mayBeRewritten, holds } };
 }
 
 /**

@@ -174,6 +174,27 @@ describe("Obstacles", function () {
     });
   }
 
+  it("a trigger that is made while the run is at work, and writes the row once more, stops it: no row is destroyed", async () => {
+    let made: Promise<unknown> | undefined;
+    const onProgress = ({ rowsWritten }: Progress): void => {
+      if (rowsWritten === 0 || made !== undefined) return;
+      made = trigger("update t set label = upper(label) where id = new.id; return null;", {
+        when: "after update of label",
+        condition: "pg_trigger_depth() = 0",
+      });
+    };
+    // A quarter of the rows is written at once, the others in a second and a half.
+    const options = { batchRows: 20, workers: 1, chunks: 1, maxRowsPerSecond: 200, progressMs: 0 };
+    const error = await refusal(() => run({ ...options, onProgress }));
+    expect(error.message).to.match(/a trigger changes what is written/);
+    await made;
+    expect(await plaintextLeft()).to.be.within(1, ROWS - 1);
+    const written = await database.query<{ id: number; label: string }>(
+      "select id, label from t where label not like 'secret%'",
+    );
+    for (const row of written) expect(label.cipher.open(row.label)).to.equal(`secret ${row.id}`);
+  });
+
   for (const [what, options] of [
     ["the database's", {}],
     [
