@@ -26,7 +26,7 @@ export interface RunOptions {
    * ciphertext of ciphertext. Defaults to none.
    */
   readonly plaintextRows?: readonly PlaintextRow[];
-  /** Rows of one write. Defaults to what takes at most about 100 ms, between 50 and 500. */
+  /** Rows of one write. Defaults to what takes at most about 100 ms, between 50 and 1500. */
   readonly batchRows?: number;
   /** Chunks that this process works on at once, each on a connection of its own; one more reads. Defaults to 2. */
   readonly workers?: number;
