@@ -27,5 +27,6 @@ export function recordStatements(
 
 function shown(parameter: unknown): string {
   if (parameter instanceof Uint8Array) return Buffer.from(parameter).toString("hex");
+  if (typeof parameter === "bigint") return String(parameter);
   return typeof parameter === "string" ? parameter : JSON.stringify(parameter);
 }
