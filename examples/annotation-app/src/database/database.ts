@@ -48,6 +48,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const pool = new Pool({ connectionString: url, max: 8 });
   // Idle connections end with the server; the next query says so to whoever asks.
   pool.on("error", () => {});
+  // Also those that are on loan, or closing while the server stops: an event that nobody hears ends the process.
+  pool.on("connect", (client) => client.on("error", () => {}));
   const sequelize = new Sequelize(url, { logging: false, pool: { max: 6 } });
   fieldseal(sequelize, { keyring });
   const models = defineModels(sequelize, plaintext);
