@@ -6,7 +6,7 @@ import {
   type EncryptedColumn,
 } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
-import { databaseError } from "./connections.ts";
+import { databaseError, withClient } from "./connections.ts";
 import type { Target } from "./contract.ts";
 import {
   dropFence,
@@ -113,8 +113,7 @@ async function eachTable(
   columns: readonly EncryptedColumn[],
   action: (client: ClientBase, target: Target) => Promise<FinalizedColumn[]>,
 ): Promise<FinalizedColumn[]> {
-  const client = await pool.connect();
-  try {
+  return withClient(pool, async (client) => {
     const reports: FinalizedColumn[] = [];
     for (const target of groupByTable(columns)) {
       try {
@@ -125,9 +124,7 @@ async function eachTable(
       }
     }
     return reports;
-  } finally {
-    client.release();
-  }
+  });
 }
 
 async function finalizeTable(work: Work): Promise<FinalizedColumn[]> {

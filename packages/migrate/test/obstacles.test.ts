@@ -11,8 +11,12 @@ import { Client, Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import {
   dropSources,
+  finalizeColumns,
+  findUnfitColumns,
   migrate,
   planMigration,
+  undoFinalize,
+  verifyColumns,
   type Progress,
   type RunOptions,
   type RunReport,
@@ -342,6 +346,31 @@ describe("Obstacles", function () {
     expect(cuts).to.be.greaterThan(4);
     expect(report).to.include({ state: "done", poisonRows: 0 });
     expect(await plaintextLeft()).to.equal(0);
+  });
+
+  it("a connection that ends between two statements is heard, whoever has it: else it would end the process", async () => {
+    const own = new Pool({ connectionString: database.url });
+    const listeners: number[] = [];
+    own.on("acquire", (client) => {
+      setImmediate(() => listeners.push(client.listenerCount("error")));
+    });
+    try {
+      const steps = {
+        plan: () => planMigration(own, [label]),
+        unfit: () => findUnfitColumns(own, [label]),
+        run: () => migrate(own, [label]),
+        verify: () => verifyColumns(own, [label]),
+        finalize: () => finalizeColumns(own, [label]),
+        undo: () => undoFinalize(own, [label]),
+      };
+      for (const [step, act] of Object.entries(steps)) {
+        listeners.length = 0;
+        await act();
+        expect(listeners, step).to.not.be.empty.and.not.to.include(0);
+      }
+    } finally {
+      await own.end();
+    }
   });
 
   it("an option that names an unknown column is refused", async () => {

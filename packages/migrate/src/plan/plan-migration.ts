@@ -1,7 +1,7 @@
 // What a run would do and meet, before it does anything.
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { Pool } from "pg";
-import { FORMS } from "../connections.ts";
+import { FORMS, withClient } from "../connections.ts";
 import type { Direction } from "../contract.ts";
 import { fixOfMissingTable } from "../missing.ts";
 import { displayName, findRelation, type Relation } from "../relation.ts";
@@ -48,8 +48,7 @@ export async function planMigration(
   refuseUnknownColumns(columns, options);
   const complete = { ...DEFAULTS, ...options };
   await refuseSharedSessions(pool);
-  const client = await pool.connect();
-  try {
+  return withClient(pool, async (client) => {
     await client.query(`SET statement_timeout = 0; ${FORMS}; ${SILENCE}`);
     await refuseDescribedTwice(client, columns, options);
     const findings = await serverFindings(client, complete);
@@ -61,9 +60,7 @@ export async function planMigration(
     const all = [...findings, ...tables.flatMap((table) => table.findings)];
     const isPossible = all.every(({ severity }) => severity !== "refusal");
     return { direction: complete.direction, isPossible, tables, findings: bySeverity(findings) };
-  } finally {
-    client.release(true); // settings of its session
-  }
+  });
 }
 
 async function planTable(work: Work): Promise<TablePlan> {

@@ -1,6 +1,7 @@
 // Only whether the columns could hold what is written to them: by the catalogs, without a look at a row.
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { Pool } from "pg";
+import { withClient } from "../connections.ts";
 import { findRelation } from "../relation.ts";
 import { groupByTable } from "../table.ts";
 import { shapeFindings } from "./columns.ts";
@@ -19,8 +20,7 @@ export async function findUnfitColumns(
   pool: Pool,
   columns: readonly EncryptedColumn[],
 ): Promise<UnfitColumn[]> {
-  const client = await pool.connect();
-  try {
+  return withClient(pool, async (client) => {
     const found: UnfitColumn[] = [];
     for (const { schema, table, columns: own } of groupByTable(columns)) {
       const relation = await findRelation(client, { schema, table });
@@ -29,7 +29,5 @@ export async function findUnfitColumns(
       found.push(...findings.map((finding) => ({ ...finding, schema, table })));
     }
     return found;
-  } finally {
-    client.release();
-  }
+  });
 }
