@@ -314,31 +314,20 @@ describe("a change by a short blind index", () => {
   });
 
   it("runs hooks once, and says to those of bulk changes what it says without", async () => {
-    const ran: string[] = [];
-    const Hooked = Row.scope();
-    for (const name of [
+    const names = [
       "beforeBulkUpdate",
       "afterBulkUpdate",
       "beforeBulkDestroy",
       "afterBulkDestroy",
-    ] as const)
-      Hooked.addHook(name, "count", () => void ran.push(name));
+    ] as const;
+    const ran: string[] = [];
+    const Hooked = Row.scope();
+    for (const name of names) Hooked.addHook(name, "count", () => void ran.push(name));
     await create(x, x);
     await sentWith(() => Hooked.update({ n: 1 }, { where }), { 2: () => store(1, x) }, 4);
     await sentWith(() => Hooked.destroy({ where }), { 2: () => store(1, x) }, 4);
-    for (const name of [
-      "beforeBulkUpdate",
-      "afterBulkUpdate",
-      "beforeBulkDestroy",
-      "afterBulkDestroy",
-    ] as const)
-      Row.removeHook(name, "count");
-    expect(ran).to.deep.equal([
-      "beforeBulkUpdate",
-      "afterBulkUpdate",
-      "beforeBulkDestroy",
-      "afterBulkDestroy",
-    ]);
+    for (const name of names) Row.removeHook(name, "count");
+    expect(ran).to.deep.equal(names);
   });
 
   it("is complete where the row is locked when the statement comes to it", async () => {

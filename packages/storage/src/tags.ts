@@ -7,6 +7,8 @@ export type Tags = Readonly<Record<string, string>>;
 const MAX_TAGS = 8;
 const MAX_NAME_CHARACTERS = 128;
 const MAX_VALUE_CHARACTERS = 256;
+/** Characters of a confidential text that is known again: shorter ones, as "de", stand in tags by chance. */
+const LEAST_TELLING = 3;
 /** What S3 allows everywhere: letters, digits, space and these. */
 const ALLOWED: RegExp = /^[\p{L}\p{N} +\-=._:/@]*$/u;
 /** Names under which people put what belongs into the encrypted metadata. */
@@ -52,7 +54,10 @@ export function checkTags(tags: Tags, confidential: readonly string[], objectKey
     if (typeof value !== "string" || value.length > MAX_VALUE_CHARACTERS || !ALLOWED.test(value)) {
       refuse(`the value of ${shown} is no string, too long or has characters that S3 refuses`);
     }
-    if (CONFIDENTIAL.test(name) || (value.length > 2 && confidential.includes(value))) {
+    if (
+      CONFIDENTIAL.test(name) ||
+      (value.length >= LEAST_TELLING && confidential.includes(value))
+    ) {
       refuse(`${shown} would be public; tags are not encrypted. Put it into metadata`);
     }
   }
