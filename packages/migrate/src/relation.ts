@@ -49,7 +49,7 @@ export async function findRelation(
     `SELECT attname AS name, attnum AS number, format_type(atttypid, atttypmod) AS type,
        CASE WHEN atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND atttypmod > 4 THEN atttypmod - 4 END AS "maxCharacters",
        attgenerated <> '' OR attidentity = 'a' AS "isGenerated"
-     FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped`,
+     FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
     [found.oid],
   );
   return {

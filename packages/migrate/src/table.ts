@@ -142,7 +142,7 @@ async function columnTypes(
     `SELECT attname AS name, format_type(atttypid, atttypmod) AS type,
        CASE typtype WHEN 'd' THEN format_type(typbasetype, typtypmod) ELSE format_type(atttypid, atttypmod) END AS base
      FROM pg_attribute JOIN pg_type y ON y.oid = atttypid
-     WHERE attrelid = ${TABLE_OID} AND attnum > 0 AND NOT attisdropped`,
+     WHERE attrelid = ${TABLE_OID} AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
     [schema, table],
   );
   return new Map(rows.map(({ name, type, base }) => [name, { type, base }]));

@@ -111,7 +111,7 @@ async function foreignKeys(
 ): Promise<Finding[]> {
   const { rows } = await client.query<{ name: string; table: string }>(
     `SELECT conname AS name, conrelid::regclass::text AS table FROM pg_constraint WHERE contype = 'f' AND conparentid = 0
-       AND (conrelid = $1 AND $2 = ANY (conkey) OR confrelid = $1 AND $2 = ANY (confkey))`,
+       AND (conrelid = $1 AND $2 = ANY (conkey) OR confrelid = $1 AND $2 = ANY (confkey)) ORDER BY 2, 1`,
     [relation.oid, number],
   );
   return rows.map(({ name, table }) => ({
