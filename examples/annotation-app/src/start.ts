@@ -51,6 +51,12 @@ async function start(): Promise<Application> {
   }
 }
 
+function fail(error: unknown): never {
+  process.stderr.write(`${explainFailure(error, configuration)}\n`);
+  // Not by exitCode: a package that watches the end of the process would set it to 0.
+  process.exit(1);
+}
+
 /** A second Ctrl-C does not wait. */
 function stopOnSignal(stop: () => Promise<void>): void {
   const onSignal = (): void => {
@@ -59,7 +65,7 @@ function stopOnSignal(stop: () => Promise<void>): void {
     terminal.step("\nStopping");
     stop().then(
       () => process.exit(0),
-      () => process.exit(1),
+      (error: unknown) => fail(error),
     );
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
@@ -83,7 +89,5 @@ try {
   terminal.step(`Fieldseal Annotate is at ${url} (stop it with Ctrl-C)`);
 } catch (error) {
   if (stopping.signal.aborted) process.exit(0); // broken off: whatever failed, that is why
-  process.stderr.write(`${explainFailure(error, configuration)}\n`);
-  // Not by exitCode: a package that watches the end of the process would set it to 0.
-  process.exit(1);
+  fail(error);
 }

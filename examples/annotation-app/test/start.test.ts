@@ -108,7 +108,7 @@ describe("npm start", function () {
       );
       expect((await fetch(url)).status).to.equal(200);
       first.interrupt();
-      expect(await first.end()).to.equal(0);
+      expect(await first.end(), first.said).to.equal(0);
     });
 
     it("takes over from one that was killed, whose database still runs", async () => {
@@ -121,7 +121,7 @@ describe("npm start", function () {
       const ada = await Client.signedIn(await next.url());
       expect((await ada.frameNamed("coffee.jpg")).boxes).to.have.length(boxes);
       next.interrupt();
-      expect(await next.end()).to.equal(0);
+      expect(await next.end(), next.said).to.equal(0);
     });
 
     it("refuses another key than the data is stored under, and writes nothing with it", async () => {
@@ -190,7 +190,7 @@ describe("npm start", function () {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       first.interrupt();
-      expect(await first.end()).to.equal(0);
+      expect(await first.end(), first.said).to.equal(0);
       await first.untilGone(folder);
       expect(await start(folder, { SEED: "none" }).url()).to.match(/^http/);
     });

@@ -6,7 +6,7 @@ import {
 } from "@fieldseal/mikro-orm";
 import { encryptedColumns as columnsOfSequelize, fieldseal } from "@fieldseal/sequelize";
 import { MikroORM } from "@mikro-orm/postgresql";
-import { Pool } from "pg";
+import pg, { Pool } from "pg";
 import { Sequelize } from "sequelize";
 import type { PlaintextMode } from "./column-options.ts";
 import { defineEntities, type Entities } from "./entities.ts";
@@ -43,14 +43,23 @@ export const MIKRO_ORM_TABLES: readonly string[] = [
   "event_detection",
 ];
 
+/** Sequelize listens only once a connection is open: one that the server ends in that moment would end the process. */
+class HeardClient extends pg.Client {
+  constructor(...parameters: ConstructorParameters<typeof pg.Client>) {
+    super(...parameters);
+    this.on("error", () => {});
+  }
+}
+
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, keyring, plaintext } = options;
   const pool = new Pool({ connectionString: url, max: 8 });
   // Idle connections end with the server; the next query says so to whoever asks.
   pool.on("error", () => {});
-  // Also those that are on loan, or closing while the server stops: an event that nobody hears ends the process.
+  // Those on loan too: an event that nobody hears ends the process.
   pool.on("connect", (client) => client.on("error", () => {}));
-  const sequelize = new Sequelize(url, { logging: false, pool: { max: 6 } });
+  const dialectModule = { ...pg, Client: HeardClient };
+  const sequelize = new Sequelize(url, { logging: false, pool: { max: 6 }, dialectModule });
   fieldseal(sequelize, { keyring });
   const models = defineModels(sequelize, plaintext);
   const entities = defineEntities(plaintext);
