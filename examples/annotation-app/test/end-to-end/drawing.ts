@@ -30,6 +30,25 @@ export function drawing(stage: Stage): void {
     expect(kept.height).to.be.closeTo(60, 2);
   });
 
+  it("never shows a frame's name over the picture of another", async () => {
+    const { page, ada } = stage;
+    await stage.open("coffee.jpg");
+    const { id, name } = await ada.frameNamed("chelsea.jpg");
+    const shown = await page.evaluate(
+      async (frame) => {
+        location.hash = `#/frames/${frame.id}`;
+        for (let paints = 0; paints < 600; paints += 1) {
+          await new Promise((resolve) => requestAnimationFrame(resolve));
+          if (document.querySelector(".frame-title")?.textContent === frame.name) break;
+        }
+        return document.querySelector("[data-testid=canvas] image")?.getAttribute("href");
+      },
+      { id, name },
+    );
+    expect(shown).to.equal(`/api/frames/${id}/image`);
+    await stage.open("chelsea.jpg");
+  });
+
   it("keeps a note that only the pages can read, though the click that leaves it takes it away", async () => {
     const { page, app, marker } = stage;
     const frame = await stage.open("coffee.jpg");

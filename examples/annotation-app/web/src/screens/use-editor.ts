@@ -1,7 +1,7 @@
 // Joins the editor, which is no component, to the screen: made once per set of labels, told about each frame, and
 // listened to at the pace of the display.
 import type { RefObject } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { FrameSession } from "../data/frame-session.ts";
 import { api } from "../data/api.ts";
 import { BoxEditor } from "../editor/box-editor.ts";
@@ -36,7 +36,8 @@ export function useEditor({
   changed.current = onChange;
   // The frame that the editor holds, which is not yet the one of this rendering while another is being put in.
   const held = useRef<FrameSession | null>(null);
-  useEffect(() => {
+  // Before the screen is painted: there must be no moment at which a frame's name stands over another's picture.
+  useLayoutEffect(() => {
     if (!host.current) return;
     const made = new BoxEditor(host.current, {
       labels,
@@ -51,7 +52,7 @@ export function useEditor({
     setEditor(made);
     return () => made.destroy();
   }, [labels, canEdit]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!editor || !session) return;
     const { id, width, height, detections } = session.frame;
     editor.load({
