@@ -26,8 +26,9 @@ export async function rotate(
   const { hasColumns } = partsOf(session, only);
   const again = `fieldseal rotate${only === undefined ? "" : ` --only ${only}`}`;
   const reports = !hasColumns ? [] : await runColumns(session, { ...run, again }, output);
-  const isStopped = session.signal.aborted || only === "columns";
-  const rotation = isStopped ? undefined : await rotateFiles(session, files, output);
+  const isPaused = session.signal.aborted || reports.some(({ state }) => state === "paused");
+  const rotation =
+    isPaused || only === "columns" ? undefined : await rotateFiles(session, files, output);
   if (rotation !== undefined) printFileRotation(rotation, output);
   const isLeft = session.signal.aborted && rotation === undefined && session.storage !== undefined;
   const exitCode = isLeft ? EXIT.partial : Math.max(exitCodeOf(reports), fileExitCode(rotation));

@@ -206,6 +206,7 @@ describe("The command fieldseal", function () {
     expect(partial.code).to.equal(4);
     expect(partial.out).to.include("id 13: email ERR_KEY_UNKNOWN");
     expect((await fieldseal(["verify"])).code).to.equal(1);
+    await project.database.query("delete from users where id = 13");
   });
 
   it("shows the header of a value, from the argument or standard input", async () => {
@@ -219,7 +220,7 @@ describe("The command fieldseal", function () {
 
   it("finds what is wrong with a set-up", async () => {
     const healthy = await fieldseal(["doctor"]);
-    expect(healthy).to.include({ code: 0 });
+    expect(healthy, healthy.out).to.include({ code: 0 });
     expect(healthy.out).to.match(/database +ok +PostgreSQL \d+/);
     const keyless = await fieldseal(["doctor"], { env: { ENCRYPTION_KEY: "" } });
     expect(keyless.code).to.equal(1);

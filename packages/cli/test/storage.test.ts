@@ -140,6 +140,28 @@ describe("fieldseal and stored files", function () {
     expect(last).to.have.nested.property("runs[0].rowsWritten", 2);
   });
 
+  it("begins with no file where somebody pauses the columns", async () => {
+    await project.database.query(
+      "insert into users select i, 'plain' from generate_series(10, 39) i",
+    );
+    const slowly = ["--batch-rows", "1", "--max-rows-per-second", "10"];
+    const child = project.start(["rotate", "--ndjson", ...slowly], {
+      env: { ENCRYPTION_KEY: OLD_KEY, ENCRYPTION_PREVIOUS_KEYS: project.key },
+    });
+    let out = "";
+    let pausing: ReturnType<Project["run"]> | undefined;
+    child.stdout!.on("data", (part: Buffer) => {
+      out += String(part);
+      const [, runId] = /"runId":"(\d+)"/.exec(out) ?? [];
+      if (runId !== undefined) pausing ??= run(["migrate", "pause", runId]);
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).to.equal(4);
+    expect(await pausing).to.include({ code: 0 });
+    const last = JSON.parse(out.trim().split("\n").at(-1)!) as object;
+    expect(last).to.have.nested.property("runs[0].state", "paused");
+    expect(last).to.include({ storage: null });
+  });
+
   it("names files that are damaged or cannot be opened, rotates the rest, and ends with 4", async () => {
     truncateSync(fileOf("frames/03"), 50_000);
     writeFileSync(fileOf("frames/04"), "no object of ours");

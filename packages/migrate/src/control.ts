@@ -22,7 +22,9 @@ export async function listRuns(pool: Pool): Promise<Progress[]> {
   return runs;
 }
 
-/** Every worker stops after its batch at hand; `migrate` with the same columns goes on. */
+/**
+ * Every worker stops after its batch at hand, and begins no other table; `migrate` with the same columns goes on.
+ */
 export async function pauseRun(pool: Pool, runId: string): Promise<void> {
   await change(pool, runId, "paused", ["running"]);
 }

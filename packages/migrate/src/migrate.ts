@@ -39,7 +39,8 @@ import { work } from "./worker.ts";
  * processes that call this at the same time.
  *
  * @param columns from `encryptedColumns()` of an adapter. Columns that still hold plaintext need `plaintext: "accept"`
- * @returns one report per table; state "partial" when rows were left because they cannot be read, or stayed locked
+ * @returns one report per table; state "partial" when rows were left because they cannot be read, or stayed locked. One
+ * that is paused is the last: the tables behind it are not begun
  * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, also for a pool of one connection, or one that leads to a pooler in
  * transaction mode; `ERR_MIGRATE_STATE`, `ERR_MIGRATE_POISON`, `ERR_MIGRATE_DATABASE`
  * @example
@@ -88,9 +89,9 @@ export async function migrateUntil(
     } catch (error) {
       throw databaseError(error, { table: target.table, runId: run.id });
     }
-    // What a deadline interrupts is left to the next slice, with the tables behind it.
+    // What a deadline interrupts is left to the next slice. Whoever pauses a run means the tables behind it too.
     const reached = reports.at(-1)?.state;
-    if (slice && (reached === "running" || reached === "paused")) {
+    if (reached === "paused" || (slice && reached === "running")) {
       return { reports, isFinished: false };
     }
   }

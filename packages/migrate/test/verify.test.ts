@@ -116,4 +116,27 @@ describe("verifyColumns and the control of runs", () => {
     expect(next!.runId).not.to.equal(runId);
     expect(next!.state).to.equal("done");
   });
+
+  it("begins no other table where somebody pauses a run, until it is asked to go on", async () => {
+    await database.query("create table behind (id int primary key, a text)");
+    await database.query("insert into behind values (1, 'plain')");
+    await database.query("update t set a = 'v' || id, a_index = null");
+    const behind = column({ table: "behind", column: "a", keyring, options: ACCEPT });
+    let pausing: Promise<void> | undefined;
+    const paused = await migrate(pool, [accepting, behind], {
+      batchRows: 100,
+      progressMs: 0,
+      onProgress: ({ runId, rowsSeen }) => {
+        if (rowsSeen > 300) pausing ??= pauseRun(pool, runId);
+      },
+    });
+    await pausing;
+    expect(paused.map(({ table, state }) => [table, state])).to.deep.equal([["t", "paused"]]);
+    expect(await database.query("select a from behind")).to.deep.equal([{ a: "plain" }]);
+    const resumed = await migrate(pool, [accepting, behind]);
+    expect(resumed.map(({ table, state }) => [table, state])).to.deep.equal([
+      ["t", "done"],
+      ["behind", "done"],
+    ]);
+  });
 });
