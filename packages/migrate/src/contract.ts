@@ -44,7 +44,7 @@ export interface RunOptions {
   readonly maxSnapshotAgeSeconds?: number;
   /** Runs VACUUM after every tenth of the table, so that it grows by a tenth and not to double. Defaults to false. */
   readonly vacuum?: boolean;
-  /** The run stops when so many rows could not be read. Defaults to 1000. */
+  /** The run stops when more rows than this cannot be read. Defaults to 1000. */
   readonly maxPoisonRows?: number;
   /** Stops after the batch at hand; the run can be continued. */
   readonly signal?: AbortSignal;

@@ -29,7 +29,7 @@ export async function pauseRun(pool: Pool, runId: string): Promise<void> {
   await change(pool, runId, "paused", ["running"]);
 }
 
-/** Lets a paused run go on: in processes that still wait for it, in queue workers, and in the next `migrate`. */
+/** Lets a paused run go on, in queue workers; a `migrate` that ended with the pause is to be called again. */
 export async function resumeRun(pool: Pool, runId: string): Promise<void> {
   await change(pool, runId, "running", ["paused"]);
 }

@@ -40,7 +40,7 @@ import { work } from "./worker.ts";
  *
  * @param columns from `encryptedColumns()` of an adapter. Columns that still hold plaintext need `plaintext: "accept"`
  * @returns one report per table; state "partial" when rows were left because they cannot be read, or stayed locked. One
- * that is paused is the last: the tables behind it are not begun
+ * that is paused is the last, and so is one that `signal` left "running" in another process: no table behind it is begun
  * @throws {@link MigrationError} `ERR_MIGRATE_TARGET`, also for a pool of one connection, or one that leads to a pooler in
  * transaction mode; `ERR_MIGRATE_STATE`, `ERR_MIGRATE_POISON`, `ERR_MIGRATE_DATABASE`
  * @example
@@ -89,11 +89,10 @@ export async function migrateUntil(
     } catch (error) {
       throw databaseError(error, { table: target.table, runId: run.id });
     }
-    // What a deadline interrupts is left to the next slice. Whoever pauses a run means the tables behind it too.
+    // What a deadline interrupts is left to the next slice. Whoever pauses a run means the tables behind it too; and whoever
+    // interrupts this process, while another works on, must not leave that one a paused run of the next table.
     const reached = reports.at(-1)?.state;
-    if (reached === "paused" || (slice && reached === "running")) {
-      return { reports, isFinished: false };
-    }
+    if (reached === "paused" || reached === "running") return { reports, isFinished: false };
   }
   return { reports, isFinished: true };
 }

@@ -139,4 +139,37 @@ describe("verifyColumns and the control of runs", () => {
       ["behind", "done"],
     ]);
   });
+
+  it("begins no other table where it is interrupted while another process works on the run", async () => {
+    await database.query("create table beyond (id int primary key, a text)");
+    await database.query("insert into beyond values (1, 'plain')");
+    await database.query("update t set a = 'v' || id, a_index = null");
+    const beyond = column({ table: "beyond", column: "a", keyring, options: ACCEPT });
+    const controller = new AbortController();
+    let leasing: Promise<unknown> | undefined;
+    const reports = await migrate(pool, [accepting, beyond], {
+      batchRows: 100,
+      chunks: 4,
+      workers: 1,
+      progressMs: 0,
+      signal: controller.signal,
+      onProgress: ({ runId, rowsSeen }) => {
+        if (rowsSeen <= 300 || leasing) return;
+        leasing = leaseLastChunk(runId).finally(() => controller.abort());
+      },
+    });
+    await leasing;
+    expect(reports.map(({ table, state }) => [table, state])).to.deep.equal([["t", "running"]]);
+    expect((await listRuns(pool))[0]).to.include({ runId: reports[0]!.runId });
+    await cancelRun(pool, reports[0]!.runId);
+  });
+
+  /** As another process would have it. */
+  async function leaseLastChunk(runId: string): Promise<void> {
+    await database.query(
+      `update fieldseal.chunk set owner = gen_random_uuid(), lease_until = clock_timestamp() + interval '30 s'
+       where run_id = $1 and number = (select max(number) from fieldseal.chunk where run_id = $1)`,
+      [runId],
+    );
+  }
 });
