@@ -31,7 +31,8 @@ export interface EncryptionOptions {
   readonly plaintext?: "reject" | "accept" | undefined;
   /**
    * Also reads the unauthenticated `base64(IV || ciphertext)` of older systems: for the time of a migration. The
-   * layout names no key: the object form says which one; the short form uses the primary. Defaults to off.
+   * layout names no key: the object form says which one; the short form is refused where the keyring has several.
+   * Defaults to off.
    */
   readonly legacy?: "aes-256-cbc" | LegacyOptions | undefined;
   /**
@@ -43,7 +44,7 @@ export interface EncryptionOptions {
 
 export interface LegacyOptions {
   readonly suite: "aes-256-cbc";
-  /** Id (eight hex digits) of the root key that the old values were encrypted with. Defaults to the primary's. */
+  /** Id (eight hex digits) of the root key that the old values were encrypted with. Defaults to the only one of the keyring. */
   readonly keyId?: string;
 }
 

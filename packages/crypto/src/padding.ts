@@ -1,7 +1,7 @@
 // Hiding the length of a value: ISO/IEC 7816-4 padding (0x80, then zeros) up to a step, before encryption.
 import { ConfigError } from "./errors.ts";
 
-/** A multiple in bytes (2 to 65536), or Padmé: at most 12 % more, hiding all but O(log log) bits of the length. */
+/** A multiple in bytes (2 to 65536), or Padmé: from 64 bytes on at most 12.5 % more, hiding all but O(log log) bits of the length. */
 export type PadOption = number | "padme";
 
 const MARK = 0x80;
