@@ -32,6 +32,13 @@ const EXACT_BITS = 128;
 export const MIN_INDEX_BITS = 4;
 export const MAX_INDEX_BITS = 256;
 
+const OPTION_NAMES: readonly string[] = [
+  "column",
+  "bits",
+  "normalize",
+  "name",
+] satisfies readonly (keyof BlindIndexOptions)[];
+
 /** Makes the tokens of one column's blind index; {@link ColumnCipher} does it for whole columns and all live keys. */
 export class BlindIndex {
   readonly column: string;
@@ -47,6 +54,14 @@ export class BlindIndex {
       throw new ConfigError(
         "ERR_CONFIG_OPTION",
         `${where}: blindIndex.column must name the companion column.`,
+      );
+    }
+    // `bits` misspelt would be 256 of them, which show every equality.
+    const unknown = Object.keys(options).find((option) => !OPTION_NAMES.includes(option));
+    if (unknown !== undefined) {
+      throw new ConfigError(
+        "ERR_CONFIG_OPTION",
+        `${where}: unknown option "${unknown}" of blindIndex. Known: ${OPTION_NAMES.join(", ")}.`,
       );
     }
     if (!Number.isInteger(bits) || bits < MIN_INDEX_BITS || bits > MAX_INDEX_BITS) {

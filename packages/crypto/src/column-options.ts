@@ -89,9 +89,11 @@ export function checkOptions(options: EncryptionOptions, where: string): void {
 
 function checkLegacy(legacy: unknown, where: string): void {
   if (legacy === undefined || legacy === "aes-256-cbc") return;
-  const { suite, keyId } = (legacy ?? {}) as Partial<Record<keyof LegacyOptions, unknown>>;
+  const { suite, keyId, ...unknown } = (legacy ?? {}) as Partial<
+    Record<keyof LegacyOptions, unknown>
+  >;
   const isKeyId = keyId === undefined || (typeof keyId === "string" && /^[0-9a-f]{8}$/.test(keyId));
-  if (suite !== "aes-256-cbc" || !isKeyId) {
+  if (suite !== "aes-256-cbc" || !isKeyId || Object.keys(unknown).length > 0) {
     fail(
       where,
       'legacy must be "aes-256-cbc" or { suite: "aes-256-cbc", keyId: eight hex digits }',

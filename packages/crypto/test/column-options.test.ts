@@ -48,6 +48,11 @@ describe("the options of a column", () => {
     [{ legacy: null }, "legacy must be"],
     [{ legacy: "aes-128-cbc" }, "legacy must be"],
     [{ legacy: { suite: "aes-256-cbc", keyId: "XYZ" } }, "legacy must be"],
+    [{ legacy: { suite: "aes-256-cbc", keyID: "0a1b2c3d" } }, "legacy must be"],
+    [
+      { blindIndex: { column: "i", bit: 8 } },
+      'unknown option "bit" of blindIndex. Known: column, bits, normalize, name',
+    ],
     [{ deterministic: true, suite: "A256GCM" }, 'deterministic: true needs the suite "A256SIV"'],
     [{ suite: "A256SIV" }, "say so with deterministic: true"],
     [{ deterministic: false, suite: "A256SIV" }, "say so with deterministic: true"],
