@@ -24,7 +24,7 @@ const { version } = JSON.parse(readFileSync(join(root, "lerna.json"), "utf8")) a
 
 /** Bytes of each tarball; a package that outgrows its own by accident fails. */
 const sizeLimits: Readonly<Record<string, number>> = {
-  "@fieldseal/crypto": 75_000,
+  "@fieldseal/crypto": 76_000,
   "@fieldseal/migrate": 104_000,
   "@fieldseal/mikro-orm": 58_000,
   "@fieldseal/sequelize": 45_000,

@@ -32,12 +32,7 @@ const EXACT_BITS = 128;
 export const MIN_INDEX_BITS = 4;
 export const MAX_INDEX_BITS = 256;
 
-const OPTION_NAMES: readonly string[] = [
-  "column",
-  "bits",
-  "normalize",
-  "name",
-] satisfies readonly (keyof BlindIndexOptions)[];
+const OPTION_NAMES: readonly string[] = ["column", "bits", "normalize", "name"];
 
 /** Makes the tokens of one column's blind index; {@link ColumnCipher} does it for whole columns and all live keys. */
 export class BlindIndex {
@@ -50,25 +45,17 @@ export class BlindIndex {
   /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
   constructor(options: BlindIndexOptions, context: ColumnContext, where: string) {
     const { column, bits = MAX_INDEX_BITS, normalize = "exact", name = column } = options;
-    if (typeof column !== "string" || column === "" || typeof name !== "string" || name === "") {
-      throw new ConfigError(
-        "ERR_CONFIG_OPTION",
-        `${where}: blindIndex.column must name the companion column.`,
-      );
-    }
+    const refuse = (problem: string): never => {
+      throw new ConfigError("ERR_CONFIG_OPTION", `${where}: ${problem}.`);
+    };
+    if (typeof column !== "string" || column === "" || typeof name !== "string" || name === "")
+      refuse("blindIndex.column must name the companion column");
     // `bits` misspelt would be 256 of them, which show every equality.
     const unknown = Object.keys(options).find((option) => !OPTION_NAMES.includes(option));
-    if (unknown !== undefined) {
-      throw new ConfigError(
-        "ERR_CONFIG_OPTION",
-        `${where}: unknown option "${unknown}" of blindIndex. Known: ${OPTION_NAMES.join(", ")}.`,
-      );
-    }
+    if (unknown !== undefined)
+      refuse(`unknown option "${unknown}" of blindIndex. Known: ${OPTION_NAMES.join(", ")}`);
     if (!Number.isInteger(bits) || bits < MIN_INDEX_BITS || bits > MAX_INDEX_BITS) {
-      throw new ConfigError(
-        "ERR_CONFIG_OPTION",
-        `${where}: blindIndex.bits must be a whole number from ${MIN_INDEX_BITS} to ${MAX_INDEX_BITS}.`,
-      );
+      refuse(`blindIndex.bits must be a whole number from ${MIN_INDEX_BITS} to ${MAX_INDEX_BITS}`);
     }
     this.column = column;
     this.bits = bits;
