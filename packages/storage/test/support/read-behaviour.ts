@@ -151,6 +151,14 @@ export function describeReading(current: () => Subject): void {
       expect(stream.destroyed).to.equal(true);
     });
 
+    it("is given up by an abort while the object is opened", async () => {
+      const { storage } = current();
+      const aborting = new AbortController();
+      const getting = storage.get("r", { signal: aborting.signal });
+      aborting.abort();
+      expect(await thrownBy(() => getting)).to.have.property("name", "AbortError");
+    });
+
     it("checks etag and object id where asked to", async () => {
       const { storage } = current();
       const { etag, objectId } = await storage.head("r");
