@@ -62,7 +62,10 @@ export class FileHandler {
     }
   }
 
-  /** For servers and frameworks with `Request` and `Response`. */
+  /**
+   * For servers and frameworks with `Request` and `Response`.
+   * @throws TypeError when option `cacheControl` is no value of a header
+   */
   async fetch(request: Request, key?: string): Promise<Response> {
     const reply = await this.#answer(
       request.method,
@@ -70,10 +73,17 @@ export class FileHandler {
       (name) => request.headers.get(name) ?? undefined,
       { key, signal: request.signal },
     );
-    const { status, headers, content } = reply;
-    const body = content && this.#body(content, request.signal);
-    const stream = body && (Readable.toWeb(body) as ReadableStream<Uint8Array>);
-    return new Response(stream ?? null, { status, headers });
+    const { status, content } = reply;
+    try {
+      // Before the body is begun: option cacheControl may be none that can be sent.
+      const headers = new Headers(reply.headers);
+      const body = content && this.#body(content, request.signal);
+      const stream = body && (Readable.toWeb(body) as ReadableStream<Uint8Array>);
+      return new Response(stream ?? null, { status, headers });
+    } catch (error) {
+      await content?.object.close();
+      throw error;
+    }
   }
 
   async #answer(

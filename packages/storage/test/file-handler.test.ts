@@ -344,6 +344,15 @@ describe("FileHandler", () => {
     return (await Promise.all(links)).filter((link) => link === join(folder, key)).length;
   }
 
+  it("closes the file when its answer cannot be sent", async () => {
+    const onError = (error: unknown): number => errors.push(error);
+    const bad = new FileHandler(storage, { cacheControl: "a\nb", onError });
+    const request = new Request("http://localhost/");
+    expect(await thrownBy(() => bad.fetch(request, "v/clip.mp4"))).to.be.instanceOf(TypeError);
+    expect(await openFiles("v/clip.mp4")).to.equal(0);
+    expect(errors).to.deep.equal([]);
+  });
+
   it("closes the file when the client goes away in the middle", async () => {
     await storage.put("large", Buffer.alloc(30_000_000));
     const { port } = server.address() as AddressInfo;
