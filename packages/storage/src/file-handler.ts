@@ -102,7 +102,8 @@ export class FileHandler {
         signal,
         header,
       });
-      if (reply.status >= 500) this.#options.onError?.(reply.error);
+      // That the client goes away while the object is opened is no failure.
+      if (reply.status >= 500 && signal?.aborted !== true) this.#options.onError?.(reply.error);
       return reply;
     } catch (error) {
       const status = statusOf(error);

@@ -353,6 +353,16 @@ describe("FileHandler", () => {
     expect(errors).to.deep.equal([]);
   });
 
+  it("takes it for no failure that the client goes away while the object is opened", async () => {
+    const aborting = new AbortController();
+    const gone = new Request("http://localhost/", { signal: AbortSignal.abort() });
+    const going = new Request("http://localhost/", { signal: aborting.signal });
+    const answers = [handler.fetch(gone, "v/clip.mp4"), handler.fetch(going, "v/clip.mp4")];
+    aborting.abort();
+    for (const response of await Promise.all(answers)) await response.body?.cancel();
+    expect(errors).to.deep.equal([]);
+  });
+
   it("closes the file when the client goes away in the middle", async () => {
     await storage.put("large", Buffer.alloc(30_000_000));
     const { port } = server.address() as AddressInfo;
