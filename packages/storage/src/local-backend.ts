@@ -112,7 +112,13 @@ export class LocalBackend implements ObjectBackend {
       await withFileLocks(source, target, async () => {
         // A migration that was killed may have left it: it describes nothing any more.
         const left = await ownSidecar(source);
-        await this.#rename(source, target, to, request);
+        // Another move that was killed may have left two names of one file, and rename() would leave both. Not unlink():
+        // where case makes no difference, both are the same name.
+        const isLeft = !request.ifAbsent && (await areOneFile(source, target));
+        const complete = isLeft ? temporaryBeside(source) : source;
+        if (isLeft) await rename(source, complete);
+        await this.#rename(complete, target, to, request);
+        if (isLeft) await discard(complete);
         if (left !== undefined) await rm(left, { force: true });
       });
     } catch (error) {
@@ -242,6 +248,15 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     return file.object.version;
   }
+}
+
+async function areOneFile(path: string, other: string): Promise<boolean> {
+  const numbers = [path, other].map(async (name) => {
+    const { dev, ino } = await lstat(name, { bigint: true });
+    return `${dev} ${ino}`;
+  });
+  const [one, another] = await Promise.all(numbers).catch(() => []);
+  return one !== undefined && one === another;
 }
 
 /** False if another process was faster. */

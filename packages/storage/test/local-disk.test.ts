@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import fs, {
   chmod,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -214,6 +215,17 @@ describe("EncryptedLocalStorage on its disk", () => {
     const listed: string[] = [];
     for await (const { key } of storage.list()) listed.push(key);
     expect(listed).to.deep.equal(["a/k", "a/other.0123456789ab.tmp"]);
+  });
+
+  it("a move that was killed with both names there is ended by the next one", async () => {
+    await storage.put("a", Buffer.from("x"));
+    await link(at("a"), at("b"));
+    expect(await code(() => storage.move("a", "b", { ifAbsent: true }))).to.equal(
+      "ERR_STORAGE_EXISTS",
+    );
+    await storage.move("a", "b");
+    expect(await readdir(folder)).to.deep.equal(["b"]);
+    expect((await (await storage.get("b")).bytes()).toString()).to.equal("x");
   });
 
   it("a full disk is an error that names it, and the temporary file is gone", async function () {
