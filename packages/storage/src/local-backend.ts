@@ -17,7 +17,7 @@ import {
   SLOT_BYTES,
 } from "./local-slots.ts";
 import { changed, describes, exists, foreign, notFound } from "./object-errors.ts";
-import { FILE_MODE, writeFile } from "./local-writer.ts";
+import { FILE_MODE, writeAll, writeFile } from "./local-writer.ts";
 import type { Tags } from "./tags.ts";
 
 export interface LocalBackendOptions {
@@ -217,7 +217,7 @@ export class LocalBackend implements ObjectBackend {
         const slot = encodeSlot({ generation: generation + 1n, envelope, tags });
         // The second one too: the key that wrapped the old envelope must not open the object any more.
         for (const index of [idleSlot, 1 - idleSlot]) {
-          await handle.write(slot, 0, SLOT_BYTES, index * SLOT_BYTES);
+          await writeAll(handle, slot, index * SLOT_BYTES);
           await handle.datasync();
         }
       } finally {

@@ -183,6 +183,27 @@ describe("EncryptedLocalStorage on its disk", () => {
     expect(await next.rewrap("k")).to.include({ outcome: "current" });
   });
 
+  it("loses no object to a disk that takes a part of what it is given at a time", async () => {
+    const { open } = fs;
+    fs.open = async (...given) => {
+      const handle = await open(...given);
+      const write = handle.write.bind(handle) as (...parts: unknown[]) => never;
+      handle.write = ((bytes: Buffer, at: number, length: number, position: number | null) =>
+        write(bytes, at, Math.min(length, 1000), position)) as never;
+      return handle;
+    };
+    syncBuiltinESMExports();
+    try {
+      await storage.put("k", Buffer.from("content"), { tags: { a: "1" } });
+      await storage.setTags("k", { a: "2" });
+      expect(await storage.getTags("k")).to.deep.equal({ a: "2" });
+      expect(await findingsOf(storage)).to.have.nested.property("0.state", "ok");
+    } finally {
+      fs.open = open;
+      syncBuiltinESMExports();
+    }
+  });
+
   it("leaves a body that is a FLOE file of its own behind the first 8 KiB", async () => {
     await storage.put("k", Buffer.alloc(100));
     const file = await readFile(at("k"));
