@@ -111,14 +111,15 @@ export class ObjectOpener {
     const reader = new BodyReader(floe, body);
     // The store tells a body's length, and may lie. What was known at the start of the put is proof; else the last
     // segment is, which only the end of the body has.
-    if (metadata.size === undefined) await reader.checkEnd();
-    else if (metadata.size !== reader.size) {
+    if (metadata.size !== undefined && metadata.size !== reader.size) {
       throw new StorageError(
         "ERR_STORAGE_TRUNCATED",
         `The object "${key}" cannot be read: it has not the length that it was put with.`,
         { objectKey: key },
       );
     }
+    // Of an empty object no byte is read that would open its segment.
+    if (metadata.size === undefined || reader.size === 0) await reader.checkEnd();
     return { reader, metadata, protection: "encrypted", keyId: wrappingKeyId(wrappedKey) };
   }
 

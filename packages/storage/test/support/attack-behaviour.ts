@@ -70,6 +70,16 @@ export function describeAttacks(current: () => Subject): void {
       expect((await later.bytes()).equals(plaintext.subarray(2 * SEGMENT))).to.equal(true);
     });
 
+    it("a changed segment of an empty object is found, too", async () => {
+      const { harness, storage } = current();
+      await storage.put("k", Buffer.alloc(0));
+      const body = await harness.readBody("k");
+      body[body.length - 1]! ^= 1;
+      await harness.writeBody("k", body);
+      expect(await thrownCode(() => storage.get("k"))).to.equal("ERR_STORAGE_TAMPERED");
+      expect(await findingsOf(storage)).to.have.nested.property("0.state", "damaged");
+    });
+
     it("an object in plaintext with an envelope that says so is refused", async () => {
       const { harness, storage } = current();
       const insecure = harness.open({
