@@ -94,18 +94,18 @@ async function allOf(object: OpenObject, stream: ContentStream, span: Span): Pro
   const { start, end } = span;
   const range = start === end ? undefined : { start, end: end - 1 };
   const pieces: AsyncIterable<Buffer> = isUntouched ? object.stream(range) : stream;
-  const bytes = Buffer.allocUnsafeSlow(end - start);
-  let at = 0;
   try {
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    let at = 0;
     for await (const piece of pieces) {
       at += piece.copy(bytes, at);
       if (isUntouched) release(piece);
     }
+    return bytes.subarray(0, at);
   } catch (error) {
     // An abort closes the object, which would be all that the read knows.
     throw stream.errored ?? error;
   } finally {
     stream.destroy();
   }
-  return bytes.subarray(0, at);
 }

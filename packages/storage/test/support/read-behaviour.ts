@@ -151,6 +151,18 @@ export function describeReading(current: () => Subject): void {
       expect(stream.destroyed).to.equal(true);
     });
 
+    it("stops when there is no memory for all of an object", async () => {
+      const { bytes, stream } = await current().storage.get("r");
+      const { allocUnsafeSlow } = Buffer;
+      Buffer.allocUnsafeSlow = () => {
+        throw new RangeError("Array buffer allocation failed");
+      };
+      const reading = thrownBy(bytes);
+      Buffer.allocUnsafeSlow = allocUnsafeSlow;
+      expect(await reading).to.be.instanceOf(RangeError);
+      expect(stream.destroyed).to.equal(true);
+    });
+
     it("is given up by an abort while the object is opened", async () => {
       const { storage } = current();
       const aborting = new AbortController();
