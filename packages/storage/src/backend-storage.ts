@@ -56,9 +56,9 @@ export class BackendStorage implements EncryptedStorage {
   }
 
   async put(key: string, source: PutSource, options: PutOptions = {}): Promise<ObjectInfo> {
-    return holding(source, () => {
+    return holding(source, (held) => {
       const name = checkKey(key);
-      return publishing("put", name, () => this.#parts.writer.put(name, source, options));
+      return publishing("put", name, () => this.#parts.writer.put(name, held, options));
     });
   }
 

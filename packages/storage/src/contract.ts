@@ -4,7 +4,8 @@ import type { ErrorCode, KeyringInput } from "@fieldseal/crypto";
 
 /**
  * What can be stored. A `Readable` is an `AsyncIterable`, and so is a web `ReadableStream` on Node. If the put fails, a
- * `Readable` is destroyed, but for an HTTP request that was not read yet: it shares the connection of its answer.
+ * `Readable` is destroyed and a `ReadableStream` cancelled, but for an HTTP request that was not read yet: it shares the
+ * connection of its answer.
  */
 export type PutSource = Uint8Array | Blob | AsyncIterable<Uint8Array>;
 

@@ -51,15 +51,37 @@ export function checkSource(
  * Takes a stream over while it is put: what it reports before it is read from would end the process, and if the put fails
  * it would stay open.
  */
-export async function holding<T>(source: unknown, put: () => Promise<T>): Promise<T> {
+export async function holding<T>(
+  source: PutSource,
+  put: (source: PutSource) => Promise<T>,
+): Promise<T> {
+  if (source instanceof ReadableStream && !source.locked && !isUsedUp(source))
+    return holdingReader(source.getReader(), put);
   const stream = isStream(source) ? source : undefined;
   stream?.on("error", () => {});
   try {
-    return await put();
+    return await put(source);
   } catch (error) {
     // A request has the connection of its answer.
     if (!(source instanceof IncomingMessage)) stream?.destroy();
     throw error;
+  }
+}
+
+/** The same of a web stream: its own iterator cannot leave it while a read waits, its reader can. */
+async function holdingReader<T>(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  put: (source: PutSource) => Promise<T>,
+): Promise<T> {
+  const next = (): Promise<IteratorResult<Uint8Array>> =>
+    reader.read() as Promise<IteratorResult<Uint8Array>>;
+  try {
+    return await put({ [Symbol.asyncIterator]: () => ({ next }) });
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    throw error;
+  } finally {
+    reader.releaseLock();
   }
 }
 

@@ -250,10 +250,17 @@ export function describePut(current: () => Subject): void {
         ["new", { signal: abort.signal }],
       ] as const) {
         const stream = new PassThrough();
-        const putting = thrownBy(() => storage.put(key, stream, options));
+        let isCancelled = false;
+        const web = new ReadableStream<Uint8Array>({ cancel: () => void (isCancelled = true) });
+        const putting = [stream, web].map((source) =>
+          thrownBy(() => storage.put(key, source, options)),
+        );
         setImmediate(() => abort.abort());
-        await putting;
-        expect(stream.destroyed, JSON.stringify(options)).to.equal(true);
+        await Promise.all(putting);
+        expect([stream.destroyed, isCancelled], JSON.stringify(options)).to.deep.equal([
+          true,
+          true,
+        ]);
       }
       await afterFailure();
     });
