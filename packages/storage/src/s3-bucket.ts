@@ -49,9 +49,11 @@ export class S3Bucket {
     return { Bucket: this.name, Key: stored };
   }
 
-  /** For CopyObject, which takes it URL-encoded. */
+  /** For CopyObject, which takes it URL-encoded, and through an access point as the ARN of the object. */
   copySource(key: string): string {
-    return `${this.name}/${this.at(key).Key.split("/").map(encodeURIComponent).join("/")}`;
+    const isAccessPoint = /^arn:[^:]+:s3:/.test(this.name);
+    const source = `${this.name}${isAccessPoint ? "/object" : ""}/${this.at(key).Key}`;
+    return source.split("/").map(encodeURIComponent).join("/");
   }
 
   /** Calls the store; the reason of an abort comes as it is, all else as a StorageError. */

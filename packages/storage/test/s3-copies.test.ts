@@ -12,6 +12,17 @@ import { bytesOf } from "./support/storage-subject.ts";
 /** Without "%": Ceph 16 dies of an UploadPartCopy whose source has one in its key. */
 const KEPT = "kept/a b+ü.mp4";
 
+describe("the source of a copy", () => {
+  // Nothing that speaks S3 here has access points: the ARN is the one of AWS's reference of CopyObject.
+  it("is told as the store takes it, also through an access point", () => {
+    const inBucket = new S3Bucket({ bucket: "clips", prefix: "prod/" });
+    expect(inBucket.copySource("a b/7+8.mp4")).to.equal("clips/prod/a%20b/7%2B8.mp4");
+    const bucket = "arn:aws:s3:us-west-2:123456789012:accesspoint/my-access-point";
+    const source = new S3Bucket({ bucket, prefix: "" }).copySource("reports/january.pdf");
+    expect(decodeURIComponent(source)).to.equal(`${bucket}/object/reports/january.pdf`);
+  });
+});
+
 describe("rewrap and copy within S3", function () {
   this.timeout(60_000);
   const current = useS3Subject();
