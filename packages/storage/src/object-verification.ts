@@ -24,7 +24,7 @@ export async function* verify(
 ): AsyncGenerator<VerifiedObject, void, undefined> {
   for await (const { key } of parts.backend.list(listing)) {
     const result: VerifiedObject = isKey(key)
-      ? await verifyOne(key, depth, parts.opener, parts.keys)
+      ? await verifyOne(key, { depth, signal: listing.signal }, parts)
       : { key, state: "unreadable", code: "ERR_STORAGE_KEY", keyId: undefined };
     // Deleted between listing and opening: not a finding.
     if (result.code !== "ERR_STORAGE_NOT_FOUND") yield result;
@@ -33,15 +33,17 @@ export async function* verify(
 
 async function verifyOne(
   key: string,
-  depth: "envelope" | "body",
-  opener: ObjectOpener,
-  keys: DataKeys,
+  { depth, signal }: VerifyOptions,
+  { opener, keys }: { readonly opener: ObjectOpener; readonly keys: DataKeys },
 ): Promise<VerifiedObject> {
   try {
-    const { reader, body, info } = await opener.open(key);
+    const { reader, body, info } = await opener.open(key, { signal });
     try {
       if (depth === "body") {
-        for await (const piece of reader.stream(0, reader.size)) release(piece);
+        for await (const piece of reader.stream(0, reader.size)) {
+          release(piece);
+          signal?.throwIfAborted();
+        }
       } else if (info.protection === "encrypted" && reader.size > 0) {
         await reader.readInto(Buffer.alloc(1), reader.size - 1);
       }
@@ -53,6 +55,7 @@ async function verifyOne(
     const state = protection === "encrypted" ? (isCurrent ? "ok" : "old-key") : protection;
     return { key, state, code: undefined, keyId };
   } catch (error) {
+    signal?.throwIfAborted();
     if (!(error instanceof EncryptionError)) throw error;
     const { code } = error;
     const keyId = (error as { readonly keyId?: string }).keyId;

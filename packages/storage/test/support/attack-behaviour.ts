@@ -99,6 +99,20 @@ export function describeAttacks(current: () => Subject): void {
   });
 
   describe("verify", () => {
+    it("is given up by an abort, also in the middle of the last object", async () => {
+      const { harness, storage, keyring } = current();
+      await storage.put("k", randomBytes(2 * SEGMENT));
+      const aborting = new AbortController();
+      const asked = harness.open({
+        keyring: () => {
+          aborting.abort();
+          return keyring;
+        },
+      });
+      const verifying = thrownBy(() => findingsOf(asked, { signal: aborting.signal }));
+      expect(await verifying).to.have.property("name", "AbortError");
+    });
+
     it("finds each kind of damage, old keys, and what is intact", async () => {
       const { harness, storage, keyring } = current();
       const bytes = randomBytes(2 * SEGMENT);
