@@ -152,19 +152,19 @@ export class BackendStorage implements EncryptedStorage {
     operation: "copy" | "move",
     from: string,
     to: string,
-    { ifAbsent = false, signal }: CopyOptions,
+    options: CopyOptions,
   ): Promise<void> {
     const [source, target] = [checkKey(from), checkKey(to)];
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     await publishing(operation, source, () =>
       source === target
-        ? this.#leave(source, ifAbsent)
-        : this.#backend[operation](source, target, { ifAbsent }),
+        ? this.#leave(source, options.ifAbsent)
+        : this.#backend[operation](source, target, options),
     );
   }
 
   /** A copy onto itself would undo what was put there since it was read. */
-  async #leave(key: string, ifAbsent: boolean): Promise<void> {
+  async #leave(key: string, ifAbsent = false): Promise<void> {
     const body = await this.#backend.open(key);
     await body.close();
     if (body.object.envelope === undefined) throw foreign(key);

@@ -1,6 +1,6 @@
 // The port that local disk and S3 implement. A backend moves bytes it cannot read: everything about keys, envelopes,
 // segments and metadata stands above it, once (backend-storage.ts).
-import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
+import type { CopyOptions, GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 
 /** What a backend knows of a stored object. */
 export interface StoredObject {
@@ -94,9 +94,9 @@ export interface ObjectBackend {
    */
   list(options: ListOptions): AsyncIterable<ListedObject>;
   /** With envelope, tags and body as they are. */
-  copy(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void>;
+  copy(from: string, to: string, request: CopyOptions): Promise<void>;
   /** As {@link ObjectBackend.copy} and then delete; at once where the store can. */
-  move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void>;
+  move(from: string, to: string, request: CopyOptions): Promise<void>;
   delete(key: string): Promise<boolean>;
   gc(options: Required<GcOptions>): Promise<GcReport>;
 }

@@ -4,7 +4,7 @@ import { copyFile, link, lstat, open, rename, rm, unlink, type FileHandle } from
 import { dirname } from "node:path";
 import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "./backend.ts";
 import { attempt, backendError } from "./backend-error.ts";
-import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
+import type { CopyOptions, GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { withFileLock, withFileLocks } from "./file-lock.ts";
 import { isAbsent, LocalFile, openFile } from "./local-file.ts";
 import { isDescription, ownSidecar } from "./local-descriptions.ts";
@@ -81,7 +81,7 @@ export class LocalBackend implements ObjectBackend {
     return listFiles(this.#folder, options);
   }
 
-  async copy(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
+  async copy(from: string, to: string, request: CopyOptions): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
     const temporary = temporaryBeside(target);
     try {
@@ -96,6 +96,7 @@ export class LocalBackend implements ObjectBackend {
           if (this.#isDurable) await handle.sync();
         });
       });
+      request.signal?.throwIfAborted();
       await attempt("copying", from, () =>
         withFileLock(target, () => this.#place(temporary, target, to, request)),
       );
@@ -105,8 +106,9 @@ export class LocalBackend implements ObjectBackend {
     }
   }
 
-  async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
+  async move(from: string, to: string, request: CopyOptions): Promise<void> {
     const [source, target] = await this.#pathsOf(from, to);
+    request.signal?.throwIfAborted();
     try {
       // The source too: what a put brings there while both names stand would go with the old one.
       await withFileLocks(source, target, async () => {
@@ -152,7 +154,7 @@ export class LocalBackend implements ObjectBackend {
     from: string,
     to: string,
     source: string,
-    request: { readonly ifAbsent: boolean },
+    request: CopyOptions,
   ): Promise<void> {
     const version = await this.#versionAt(source, from);
     await this.copy(from, to, request);
@@ -171,9 +173,9 @@ export class LocalBackend implements ObjectBackend {
     path: string,
     key: string,
     {
-      ifAbsent,
+      ifAbsent = false,
       ifVersion,
-    }: { readonly ifAbsent: boolean; readonly ifVersion?: string | undefined },
+    }: { readonly ifAbsent?: boolean; readonly ifVersion?: string | undefined },
   ): Promise<void> {
     if (ifVersion !== undefined && (await this.#versionAt(path, key)) !== ifVersion)
       throw changed(key);
@@ -184,7 +186,7 @@ export class LocalBackend implements ObjectBackend {
     complete: string,
     path: string,
     key: string,
-    { ifAbsent }: { readonly ifAbsent: boolean },
+    { ifAbsent }: CopyOptions,
   ): Promise<void> {
     // What described the file that is replaced here describes nothing any more.
     const sidecar = await ownSidecar(path);

@@ -1,7 +1,7 @@
 // Objects in a bucket: the body is the object, the envelope its user metadata, so that both change at once.
 import { StorageError, type ErrorCode } from "@fieldseal/crypto";
 import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "./backend.ts";
-import type { GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
+import type { CopyOptions, GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { S3Body, READ_AHEAD_BYTES } from "./s3-body.ts";
 import type { S3Bucket } from "./s3-bucket.ts";
 import { copyObject, S3_COPY_LIMITS, type CopyLimits, type CopyRequest } from "./s3-copy.ts";
@@ -79,11 +79,11 @@ export class S3Backend implements ObjectBackend {
     return listObjects(this.#bucket, options);
   }
 
-  async copy(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
+  async copy(from: string, to: string, request: CopyOptions): Promise<void> {
     await this.#copyTo(from, to, request);
   }
 
-  async move(from: string, to: string, request: { readonly ifAbsent: boolean }): Promise<void> {
+  async move(from: string, to: string, request: CopyOptions): Promise<void> {
     const { version, etag } = await this.#copyTo(from, to, request);
     // What was put there meanwhile must not be deleted unread.
     if ((await this.#look(from)).version !== version) throw changed(from);
@@ -175,13 +175,13 @@ export class S3Backend implements ObjectBackend {
   async #copyTo(
     from: string,
     to: string,
-    { ifAbsent }: { readonly ifAbsent: boolean },
+    { ifAbsent = false, signal }: CopyOptions,
   ): Promise<S3Object> {
     const found = await this.#look(from);
     if (found.envelope === undefined) throw foreign(from);
     const tags = await this.readTags(from);
     if (ifAbsent && (await this.#lookIfAny(to)) !== undefined) throw exists(to);
-    await this.#copy({ from, found, to, metadata: found.metadata, tags, ifAbsent });
+    await this.#copy({ from, found, to, metadata: found.metadata, tags, ifAbsent, signal });
     return found;
   }
 

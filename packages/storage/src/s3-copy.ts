@@ -26,6 +26,8 @@ export interface CopyRequest {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Tags;
   readonly ifAbsent: boolean;
+  /** Interrupts no request: whether the store did what it asks could not be told afterwards. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function copyObject(
@@ -33,7 +35,7 @@ export async function copyObject(
   request: CopyRequest,
   limits: CopyLimits,
 ): Promise<void> {
-  const attempt = { action: "copying", key: request.from };
+  const attempt = { action: "copying", key: request.from, signal: request.signal };
   await bucket.run(attempt, async (s3) => {
     if (request.found.bodyBytes > limits.wholeBytes)
       await new PartsCopy(s3, bucket, request, limits).run();
@@ -140,6 +142,7 @@ class PartsCopy {
     for (const number of numbers) {
       if (this.#hasFailed) return;
       try {
+        this.#request.signal?.throwIfAborted();
         await this.#copyPart(number);
       } catch (error) {
         this.#hasFailed = true;
@@ -169,9 +172,10 @@ class PartsCopy {
 
   async #complete(): Promise<void> {
     const { client, sdk } = this.#s3;
-    const { from, to, found } = this.#request;
+    const { from, to, found, signal } = this.#request;
     // For stores that do not check the condition of each part.
     const source = await client.send(new sdk.HeadObjectCommand(this.#bucket.at(from)));
+    signal?.throwIfAborted();
     if (source.ETag !== found.etag) throw changed(from);
     const command = new sdk.CompleteMultipartUploadCommand({
       ...this.#bucket.at(to),

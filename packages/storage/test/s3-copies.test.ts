@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { BackendStorage } from "../src/backend-storage.ts";
 import { S3Backend } from "../src/s3-backend.ts";
 import { S3Bucket } from "../src/s3-bucket.ts";
-import { thrownCode } from "./support/bodies.ts";
+import { thrownBy, thrownCode } from "./support/bodies.ts";
 import { beforeNth, LARGE, MIB, refuse, useS3Subject } from "./support/s3-subject.ts";
 import { bytesOf } from "./support/storage-subject.ts";
 
@@ -93,5 +93,17 @@ describe("rewrap and copy within S3", function () {
       "ERR_STORAGE_BACKEND",
     ]);
     expect((await bytesOf(storage, "k")).equals(LARGE.subarray(MIB))).to.equal(true);
+  });
+
+  it("in parts, too, are given up by an abort, and leave no parts", async () => {
+    const { storage, spy } = current();
+    await storage.put("k", LARGE);
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    beforeNth(spy, "UploadPartCopy", 2, () => aborting.abort(new Error("enough")));
+    const error = await thrownBy(() => inParts().copy("k", "copy", { signal }));
+    expect(error.message).to.equal("enough");
+    expect(await thrownCode(() => storage.head("copy"))).to.equal("ERR_STORAGE_NOT_FOUND");
+    expect(spy.commands).not.to.include("CompleteMultipartUpload");
   });
 });

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { generateRootKey } from "@fieldseal/crypto";
 import { expect } from "chai";
-import { thrownCode } from "./bodies.ts";
+import { thrownBy, thrownCode } from "./bodies.ts";
 import { bytesOf, type Subject } from "./storage-subject.ts";
 
 export function describeObjects(current: () => Subject): void {
@@ -141,6 +141,20 @@ export function describeObjects(current: () => Subject): void {
       await storage.copy("from", "other", { ifAbsent: true });
       expect((await bytesOf(storage, "other")).toString()).to.equal("x");
       expect(await harness.leftovers()).to.equal(0);
+    });
+
+    it("an abort meanwhile leaves the target as it was", async () => {
+      const { harness, storage } = current();
+      await storage.put("a", Buffer.from("a"));
+      for (const action of ["copy", "move"] as const) {
+        const aborting = new AbortController();
+        const transfer = storage[action]("a", "b", { signal: aborting.signal });
+        aborting.abort(new Error("enough"));
+        expect((await thrownBy(() => transfer)).message).to.equal("enough");
+        expect(await thrownCode(() => storage.head("b"))).to.equal("ERR_STORAGE_NOT_FOUND");
+        expect((await storage.head("a")).size).to.equal(1);
+        expect(await harness.leftovers()).to.equal(0);
+      }
     });
 
     it("a deleted object is gone", async () => {
