@@ -4,6 +4,7 @@ import { link, open, rename, stat, unlink, utimes } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { KeyedLock } from "./keyed-lock.ts";
+import { areOneFile } from "./local-file.ts";
 import { temporaryBeside } from "./local-folder.ts";
 
 /** A lock is touched while it is held, because a busy disk may take long: this old, its process was killed. */
@@ -16,8 +17,7 @@ const waiting: KeyedLock = new KeyedLock();
 
 export function withFileLock<T>(path: string, action: () => Promise<T>): Promise<T> {
   return waiting.run(path, async () => {
-    // Named like a temporary file, so that gc removes what a killed process left.
-    const lock = join(dirname(path), `.${basename(path)}.${"0".repeat(12)}.tmp`);
+    const lock = lockOf(path);
     if (!(await acquire(lock))) return action();
     const touching = setInterval(() => {
       utimes(lock, new Date(), new Date()).catch(() => {});
@@ -34,7 +34,15 @@ export function withFileLock<T>(path: string, action: () => Promise<T>): Promise
 /** Both, in one order whoever asks: two moves in opposite directions would otherwise wait for each other. */
 export function withFileLocks<T>(one: string, other: string, action: () => Promise<T>): Promise<T> {
   const [first, second] = one < other ? [one, other] : [other, one];
-  return withFileLock(first, () => withFileLock(second, action));
+  return withFileLock(first, async () =>
+    // Two names that are one to the file system, such as "A" and "a" on some, have one lock: it would wait for itself.
+    (await areOneFile(lockOf(first), lockOf(second))) ? action() : withFileLock(second, action),
+  );
+}
+
+/** Named like a temporary file, so that gc removes what a killed process left. */
+function lockOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${"0".repeat(12)}.tmp`);
 }
 
 /**

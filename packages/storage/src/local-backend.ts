@@ -6,7 +6,7 @@ import type { ObjectBackend, ReplaceRequest, StoredObject, WriteRequest } from "
 import { attempt, backendError } from "./backend-error.ts";
 import type { CopyOptions, GcOptions, GcReport, ListedObject, ListOptions } from "./contract.ts";
 import { withFileLock, withFileLocks } from "./file-lock.ts";
-import { isAbsent, LocalFile, openFile } from "./local-file.ts";
+import { areOneFile, isAbsent, LocalFile, openFile } from "./local-file.ts";
 import { isDescription, ownSidecar } from "./local-descriptions.ts";
 import { LocalFolder, syncFolder, temporaryBeside } from "./local-folder.ts";
 import { collectGarbage, listFiles } from "./local-listing.ts";
@@ -250,15 +250,6 @@ export class LocalBackend implements ObjectBackend {
     await file.close();
     return file.object.version;
   }
-}
-
-async function areOneFile(path: string, other: string): Promise<boolean> {
-  const numbers = [path, other].map(async (name) => {
-    const { dev, ino } = await lstat(name, { bigint: true });
-    return `${dev} ${ino}`;
-  });
-  const [one, another] = await Promise.all(numbers).catch(() => []);
-  return one !== undefined && one === another;
 }
 
 /** False if another process was faster. */

@@ -1,6 +1,6 @@
 // One file, held open: what LocalBackend hands out as a body.
 import { constants } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
+import { lstat, open, type FileHandle } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { StorageError } from "@fieldseal/crypto";
 import type { OpenBody, StoredObject } from "./backend.ts";
@@ -54,6 +54,16 @@ export async function isOurs(path: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Of two names of one file: by a link, or where a file system makes no difference between them. */
+export async function areOneFile(path: string, other: string): Promise<boolean> {
+  const numbers = [path, other].map(async (name) => {
+    const { dev, ino } = await lstat(name, { bigint: true });
+    return `${dev} ${ino}`;
+  });
+  const [one, another] = await Promise.all(numbers).catch(() => []);
+  return one !== undefined && one === another;
 }
 
 export class LocalFile implements OpenBody {

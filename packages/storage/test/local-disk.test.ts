@@ -249,6 +249,19 @@ describe("EncryptedLocalStorage on its disk", () => {
     expect((await (await storage.get("b")).bytes()).toString()).to.equal("x");
   });
 
+  it("moves an object to another name of its place without waiting for itself", async () => {
+    await storage.put("real/k", Buffer.from("x"));
+    // As "real" and "Real" are where case makes no difference.
+    await symlink(at("real"), at("link"));
+    await storage.move("real/k", "link/k");
+    expect(await readdir(at("real"))).to.deep.equal(["k"]);
+    expect((await (await storage.get("link/k")).bytes()).toString()).to.equal("x");
+    expect(await code(() => storage.move("real/k", "link/k", { ifAbsent: true }))).to.equal(
+      "ERR_STORAGE_EXISTS",
+    );
+    expect(await readdir(at("real"))).to.deep.equal(["k"]);
+  });
+
   it("a full disk is an error that names it, and the temporary file is gone", async function () {
     const small = join(base, "small");
     await mkdir(small);
