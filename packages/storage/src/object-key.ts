@@ -37,8 +37,10 @@ function faultOf(key: string): string | undefined {
   if (!key.isWellFormed()) return "it has half of a surrogate pair";
   if (FORBIDDEN.test(key)) return "it has a backslash or a control character";
   if (key.startsWith("/")) return "it starts with a slash; keys are relative";
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `it is longer than ${MAX_KEY_BYTES} bytes`;
-  const parts = key.normalize("NFC").split("/");
+  // As it is stored: some characters get longer by it.
+  const normal = key.normalize("NFC");
+  if (Buffer.byteLength(normal) > MAX_KEY_BYTES) return `it is longer than ${MAX_KEY_BYTES} bytes`;
+  const parts = normal.split("/");
   if (parts.includes("")) return "it has an empty part";
   if (parts.some((part) => part.startsWith("."))) return "one of its parts starts with a dot";
   if (parts.some((part) => Buffer.byteLength(part) > MAX_PART_BYTES)) {

@@ -24,6 +24,8 @@ export function describeObjects(current: () => Subject): void {
         "a\nb",
         "x".repeat(201),
         `${"d/".repeat(600)}x`,
+        // Of 599 bytes, and of 1193 in Unicode's form C: what is listed must be a key.
+        Array.from({ length: 6 }, () => "\u0958".repeat(33)).join("/"),
         "\ud800",
         7 as never,
       ];
