@@ -1,6 +1,6 @@
 // One after another for one path, among the processes of this machine too: what looks at a file and then replaces it
 // would otherwise overwrite what another process put in between.
-import { link, open, rename, stat, unlink, utimes } from "node:fs/promises";
+import { link, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { KeyedLock } from "./keyed-lock.ts";
@@ -18,17 +18,29 @@ const waiting: KeyedLock = new KeyedLock();
 export function withFileLock<T>(path: string, action: () => Promise<T>): Promise<T> {
   return waiting.run(path, async () => {
     const lock = lockOf(path);
-    if (!(await acquire(lock))) return action();
+    const held = await acquire(lock);
+    if (held === undefined) return action();
     const touching = setInterval(() => {
-      utimes(lock, new Date(), new Date()).catch(() => {});
+      held.utimes(new Date(), new Date()).catch(() => {});
     }, TOUCH_MS);
     try {
       return await action();
     } finally {
       clearInterval(touching);
-      await unlink(lock).catch(() => {});
+      await release(lock, held).catch(() => {});
     }
   });
+}
+
+/** Not one that another process made: this one stood still for so long that it was taken for dead. */
+async function release(lock: string, held: FileHandle): Promise<void> {
+  try {
+    // Its number is not given to another file while it is open.
+    const [own, found] = await Promise.all([held.stat(), stat(lock)]);
+    if (own.dev === found.dev && own.ino === found.ino) await unlink(lock);
+  } finally {
+    await held.close();
+  }
 }
 
 /** Both, in one order whoever asks: two moves in opposite directions would otherwise wait for each other. */
@@ -46,18 +58,17 @@ function lockOf(path: string): string {
 }
 
 /**
- * False where no file can be made: on a full disk a delete must work, and what else fails says so itself. But not for
+ * Undefined where no file can be made: on a full disk a delete must work, and what else fails says so itself. But not for
  * want of descriptors, which passes: a rename needs none, and would undo what another process checks and does.
  */
-async function acquire(lock: string): Promise<boolean> {
+async function acquire(lock: string): Promise<FileHandle | undefined> {
   for (;;) {
     try {
-      await (await open(lock, "wx", 0o600)).close();
-      return true;
+      return await open(lock, "wx", 0o600);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EMFILE" || code === "ENFILE") throw error;
-      if (code !== "EEXIST") return false;
+      if (code !== "EEXIST") return undefined;
     }
     const found = await stat(lock).catch(() => undefined);
     if (found !== undefined && isStale(found)) await removeStale(lock);

@@ -1,5 +1,5 @@
 // The lock among processes: whose it is while a disk is slow, while descriptors are short, and after a crash.
-import fs, { mkdtemp, rm, stat, utimes, writeFile } from "node:fs/promises";
+import fs, { mkdtemp, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +34,15 @@ describe("a lock among processes", () => {
       await utimes(lock, then, then);
       expect(await withFileLock(join(folder, "k"), () => Promise.resolve("done"))).to.equal("done");
     }
+  });
+
+  it("that was taken over from a process that stood still is not ended by that process", async () => {
+    await withFileLock(join(folder, "k"), async () => {
+      await rm(lock);
+      await writeFile(lock, "another's");
+    });
+    expect(await readFile(lock, "utf8")).to.equal("another's");
+    await rm(lock);
   });
 
   it("is not gone without for want of descriptors", async () => {
