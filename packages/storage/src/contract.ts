@@ -157,7 +157,7 @@ export interface CopyOptions {
    * condition of a copy (Ceph 16) may replace what is put there in the same moment. Defaults to false.
    */
   readonly ifAbsent?: boolean;
-  /** Gives it up before the target is there; looked at between the steps, the parts of a large object among them. */
+  /** Looked at until the target is there, between the parts of a large object too. */
   readonly signal?: AbortSignal;
 }
 

@@ -2,10 +2,19 @@
 import { ConfigError, type Environment } from "@fieldseal/crypto";
 import type { EncryptedStorage, StorageOptions } from "./contract.ts";
 import { EncryptedLocalStorage } from "./local-storage.ts";
-import { readS3Environment, S3_VARIABLES } from "./s3-environment.ts";
+import { checkS3Options, type S3StorageOptions } from "./s3-options.ts";
 import { EncryptedS3Storage } from "./s3-storage.ts";
 
 const DEFAULT_PATH = "./storage";
+const VARIABLES: Partial<Record<keyof S3StorageOptions, string>> = {
+  bucket: "S3_BUCKET",
+  prefix: "S3_PREFIX",
+  region: "S3_REGION",
+  endpoint: "S3_ENDPOINT",
+  forcePathStyle: "S3_FORCE_PATH_STYLE",
+};
+const CREDENTIALS = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "S3_SESSION_TOKEN"] as const;
+const S3_VARIABLES: readonly string[] = [...Object.values(VARIABLES), ...CREDENTIALS];
 
 /**
  * - `STORAGE_TYPE`: `local` or `s3`. Defaults to `local`.
@@ -57,4 +66,51 @@ function refuseOthers(environment: Environment, names: readonly string[], but: s
     "ERR_CONFIG_OPTION",
     `${others.toSorted().join(", ")} ${others.length === 1 ? "is" : "are"} set, but ${but}. Set the right type, or unset the rest.`,
   );
+}
+
+/** @throws {@link ConfigError} `ERR_CONFIG_OPTION` naming the variable, never its value where that is a secret */
+function readS3Environment(environment: Environment): S3StorageOptions {
+  const bucket = read(environment, "S3_BUCKET");
+  if (bucket === undefined) {
+    throw variableError(
+      'STORAGE_TYPE is "s3", but S3_BUCKET is not set. Set it to the name of the bucket.',
+    );
+  }
+  const accessKeyId = read(environment, "S3_ACCESS_KEY_ID");
+  const secretAccessKey = read(environment, "S3_SECRET_ACCESS_KEY");
+  const sessionToken = read(environment, "S3_SESSION_TOKEN");
+  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
+    throw variableError(
+      "One of S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY is set. Set both, or none to use what the AWS SDK finds.",
+    );
+  }
+  if (sessionToken !== undefined && accessKeyId === undefined) {
+    throw variableError(
+      "S3_SESSION_TOKEN is set without S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.",
+    );
+  }
+  const options: S3StorageOptions = {
+    bucket,
+    prefix: read(environment, "S3_PREFIX"),
+    region: read(environment, "S3_REGION"),
+    endpoint: read(environment, "S3_ENDPOINT"),
+    forcePathStyle: readSwitch("S3_FORCE_PATH_STYLE", read(environment, "S3_FORCE_PATH_STYLE")),
+    credentials:
+      accessKeyId === undefined || secretAccessKey === undefined
+        ? undefined
+        : { accessKeyId, secretAccessKey, sessionToken },
+  };
+  checkS3Options(options, (option) => VARIABLES[option] ?? CREDENTIALS.join(", "));
+  return options;
+}
+
+function readSwitch(name: string, value: string | undefined): boolean | undefined {
+  if (value === undefined || value === "true" || value === "false") {
+    return value === undefined ? undefined : value === "true";
+  }
+  throw variableError(`${name} takes "true" or "false".`);
+}
+
+function variableError(message: string): ConfigError {
+  return new ConfigError("ERR_CONFIG_OPTION", message);
 }

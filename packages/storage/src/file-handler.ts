@@ -62,10 +62,7 @@ export class FileHandler {
     }
   }
 
-  /**
-   * For servers and frameworks with `Request` and `Response`.
-   * @throws TypeError when option `cacheControl` is no value of a header
-   */
+  /** For servers and frameworks with `Request` and `Response`. */
   async fetch(request: Request, key?: string): Promise<Response> {
     const reply = await this.#answer(
       request.method,
@@ -75,7 +72,7 @@ export class FileHandler {
     );
     const { status, content } = reply;
     try {
-      // Before the body is begun: option cacheControl may be none that can be sent.
+      // Option cacheControl may be none that can be sent.
       const headers = new Headers(reply.headers);
       const body = content && this.#body(content, request.signal);
       const stream = body && (Readable.toWeb(body) as ReadableStream<Uint8Array>);
@@ -102,7 +99,7 @@ export class FileHandler {
         signal,
         header,
       });
-      // That the client goes away while the object is opened is no failure.
+      // Not that the client has gone away.
       if (reply.status >= 500 && signal?.aborted !== true) this.#options.onError?.(reply.error);
       return reply;
     } catch (error) {

@@ -3,7 +3,6 @@
 import { link, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { KeyedLock } from "./keyed-lock.ts";
 import { areOneFile } from "./local-file.ts";
 import { temporaryBeside } from "./local-folder.ts";
 
@@ -11,6 +10,24 @@ import { temporaryBeside } from "./local-folder.ts";
 const STALE_MS = 5000;
 const TOUCH_MS = 1000;
 const RETRY_MS = 2;
+
+/** One after another for one key, side by side for different ones. */
+class KeyedLock {
+  readonly #last: Map<string, Promise<void>> = new Map();
+
+  async run<T>(key: string, action: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(key) ?? Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#last.set(key, promise);
+    await before;
+    try {
+      return await action();
+    } finally {
+      resolve();
+      if (this.#last.get(key) === promise) this.#last.delete(key);
+    }
+  }
+}
 
 /** Within the process, where waiting costs nothing. */
 const waiting: KeyedLock = new KeyedLock();
@@ -32,22 +49,19 @@ export function withFileLock<T>(path: string, action: () => Promise<T>): Promise
   });
 }
 
-/** Not one that another process made: this one stood still for so long that it was taken for dead. */
+/** Not another process's: while a file is open, none gets its number. */
 async function release(lock: string, held: FileHandle): Promise<void> {
-  try {
-    // Its number is not given to another file while it is open.
-    const [own, found] = await Promise.all([held.stat(), stat(lock)]);
-    if (own.dev === found.dev && own.ino === found.ino) await unlink(lock);
-  } finally {
-    await held.close();
-  }
+  const { ino } = await held.stat();
+  const found = await stat(lock).catch(() => undefined);
+  if (found?.ino === ino) await unlink(lock).catch(() => {});
+  await held.close();
 }
 
 /** Both, in one order whoever asks: two moves in opposite directions would otherwise wait for each other. */
 export function withFileLocks<T>(one: string, other: string, action: () => Promise<T>): Promise<T> {
   const [first, second] = one < other ? [one, other] : [other, one];
   return withFileLock(first, async () =>
-    // Two names that are one to the file system, such as "A" and "a" on some, have one lock: it would wait for itself.
+    // Names that are one to the file system, as "A" and "a" may be, have one lock.
     (await areOneFile(lockOf(first), lockOf(second))) ? action() : withFileLock(second, action),
   );
 }

@@ -17,7 +17,7 @@ import {
   SLOT_BYTES,
 } from "./local-slots.ts";
 import { changed, describes, exists, foreign, notFound } from "./object-errors.ts";
-import { FILE_MODE, writeAll, writeFile } from "./local-writer.ts";
+import { append, FILE_MODE, writeFile } from "./local-writer.ts";
 import type { Tags } from "./tags.ts";
 
 export interface LocalBackendOptions {
@@ -114,13 +114,13 @@ export class LocalBackend implements ObjectBackend {
       await withFileLocks(source, target, async () => {
         // A migration that was killed may have left it: it describes nothing any more.
         const left = await ownSidecar(source);
-        // Another move that was killed may have left two names of one file, and rename() would leave both. Not unlink():
-        // where case makes no difference, both are the same name.
-        const isLeft = !request.ifAbsent && (await areOneFile(source, target));
-        const complete = isLeft ? temporaryBeside(source) : source;
-        if (isLeft) await rename(source, complete);
+        // A move that was killed leaves two names of one file, and so would rename(); but they may be one name, where
+        // case makes no difference.
+        const isOne = !request.ifAbsent && (await areOneFile(source, target));
+        const complete = isOne ? temporaryBeside(source) : source;
+        if (isOne) await rename(source, complete);
         await this.#rename(complete, target, to, request);
-        if (isLeft) await discard(complete);
+        if (isOne) await discard(complete);
         if (left !== undefined) await rm(left, { force: true });
       });
     } catch (error) {
@@ -219,7 +219,7 @@ export class LocalBackend implements ObjectBackend {
         const slot = encodeSlot({ generation: generation + 1n, envelope, tags });
         // The second one too: the key that wrapped the old envelope must not open the object any more.
         for (const index of [idleSlot, 1 - idleSlot]) {
-          await writeAll(handle, slot, index * SLOT_BYTES);
+          await append(handle, key, slot, index * SLOT_BYTES);
           await handle.datasync();
         }
       } finally {

@@ -56,14 +56,9 @@ export async function isOurs(path: string): Promise<boolean> {
   }
 }
 
-/** Of two names of one file: by a link, or where a file system makes no difference between them. */
 export async function areOneFile(path: string, other: string): Promise<boolean> {
-  const numbers = [path, other].map(async (name) => {
-    const { dev, ino } = await lstat(name, { bigint: true });
-    return `${dev} ${ino}`;
-  });
-  const [one, another] = await Promise.all(numbers).catch(() => []);
-  return one !== undefined && one === another;
+  const [one, another] = await Promise.all([lstat(path), lstat(other)]).catch(() => []);
+  return one !== undefined && one.dev === another?.dev && one.ino === another.ino;
 }
 
 export class LocalFile implements OpenBody {

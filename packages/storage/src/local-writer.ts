@@ -55,18 +55,17 @@ async function appendAll(
   await writing;
 }
 
-async function append(handle: FileHandle, key: string, bytes: Buffer): Promise<void> {
-  await attempt("writing", key, () => writeAll(handle, bytes));
-}
-
-/** A single write may take fewer bytes. Where no position is given, behind what was written before. */
-export async function writeAll(
+/** A single write may take fewer bytes. */
+export async function append(
   handle: FileHandle,
+  key: string,
   bytes: Buffer,
   position?: number,
 ): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const place = position === undefined ? null : position + at;
-    at += (await handle.write(bytes, at, bytes.length - at, place)).bytesWritten;
-  }
+  await attempt("writing", key, async () => {
+    for (let at = 0; at < bytes.length;) {
+      const place = position === undefined ? null : position + at;
+      at += (await handle.write(bytes, at, bytes.length - at, place)).bytesWritten;
+    }
+  });
 }

@@ -118,7 +118,7 @@ export class ObjectOpener {
         { objectKey: key },
       );
     }
-    // Of an empty object no byte is read that would open its segment.
+    // Of an empty object no read opens its segment.
     if (metadata.size === undefined || reader.size === 0) await reader.checkEnd();
     return { reader, metadata, protection: "encrypted", keyId: wrappingKeyId(wrappedKey) };
   }

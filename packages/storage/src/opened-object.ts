@@ -61,7 +61,7 @@ function checkNumbers(offset: number, length: number): void {
 /** Closes the object when the stream has ended, failed or been destroyed. */
 export function resultOf(object: OpenedObject, { range, ifMatch, signal }: GetOptions): GetResult {
   const { info, size } = object;
-  // A stream that begins aborted reports it before anybody can listen, which would end the process.
+  // A stream that begins aborted reports it before anybody listens.
   signal?.throwIfAborted();
   if (ifMatch !== undefined && info.protection !== "encrypted") {
     throw new StorageError(

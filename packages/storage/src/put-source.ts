@@ -55,33 +55,21 @@ export async function holding<T>(
   source: PutSource,
   put: (source: PutSource) => Promise<T>,
 ): Promise<T> {
-  if (source instanceof ReadableStream && !source.locked && !isUsedUp(source))
-    return holdingReader(source.getReader(), put);
   const stream = isStream(source) ? source : undefined;
   stream?.on("error", () => {});
+  // A web stream's own iterator cannot leave it while a read waits.
+  const isWeb = source instanceof ReadableStream && !source.locked && !isUsedUp(source);
+  const reader = isWeb ? (source.getReader() as ReadableStreamDefaultReader<never>) : undefined;
+  const next = reader?.read.bind(reader) as AsyncIterator<Uint8Array>["next"];
   try {
-    return await put(source);
+    return await put(reader ? { [Symbol.asyncIterator]: () => ({ next }) } : source);
   } catch (error) {
     // A request has the connection of its answer.
     if (!(source instanceof IncomingMessage)) stream?.destroy();
-    throw error;
-  }
-}
-
-/** The same of a web stream: its own iterator cannot leave it while a read waits, its reader can. */
-async function holdingReader<T>(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  put: (source: PutSource) => Promise<T>,
-): Promise<T> {
-  const next = (): Promise<IteratorResult<Uint8Array>> =>
-    reader.read() as Promise<IteratorResult<Uint8Array>>;
-  try {
-    return await put({ [Symbol.asyncIterator]: () => ({ next }) });
-  } catch (error) {
-    reader.cancel(error).catch(() => {});
+    reader?.cancel(error).catch(() => {});
     throw error;
   } finally {
-    reader.releaseLock();
+    reader?.releaseLock();
   }
 }
 

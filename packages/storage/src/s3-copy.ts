@@ -26,7 +26,7 @@ export interface CopyRequest {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tags: Tags;
   readonly ifAbsent: boolean;
-  /** Interrupts no request: whether the store did what it asks could not be told afterwards. */
+  /** Interrupts no request: what the store did could not be told. */
   readonly signal?: AbortSignal | undefined;
 }
 

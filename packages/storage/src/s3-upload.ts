@@ -1,13 +1,11 @@
-// One object written: in one request, or in parts that appear as one object. Not with lib-storage's Upload: that makes
-// new memory for every part, which waits to be collected, and cannot be interrupted in a request
-// (docs/explanation/decisions/0009-own-multipart-upload.md).
+// One object written: in one request, or in parts that appear as one object. Not with lib-storage's Upload, for the
+// reasons in docs/explanation/decisions/0009-own-multipart-upload.md.
 import type {
   CompletedPart,
   CompleteMultipartUploadCommandOutput,
   PutObjectCommandInput,
 } from "@aws-sdk/client-s3";
 import { StorageError } from "@fieldseal/crypto";
-import { PartFiller } from "./part-filler.ts";
 import { abortable } from "./put-source.ts";
 import type { S3 } from "./s3-bucket.ts";
 import { statusOf } from "./s3-errors.ts";
@@ -235,5 +233,42 @@ class PartsUpload {
       `put of "${key}" got more than ${gibibytes} GiB from a source of unknown length. Announce its size.`,
       { objectKey: key },
     );
+  }
+}
+
+/** Puts pieces of any length into buffers. */
+class PartFiller {
+  readonly #pieces: AsyncIterator<Buffer>;
+  /** What is left of the piece that came last. */
+  #rest: Buffer = Buffer.alloc(0);
+  #isDone = false;
+
+  constructor(source: AsyncIterable<Buffer>) {
+    this.#pieces = source[Symbol.asyncIterator]();
+  }
+
+  /** The number of bytes; fewer than `part` takes only at the end. */
+  async fill(part: Buffer): Promise<number> {
+    let at = 0;
+    while (at < part.length && !(await this.isAtEnd())) {
+      const copied = this.#rest.copy(part, at);
+      this.#rest = this.#rest.subarray(copied);
+      at += copied;
+    }
+    return at;
+  }
+
+  async isAtEnd(): Promise<boolean> {
+    while (this.#rest.length === 0 && !this.#isDone) {
+      const { done, value } = await this.#pieces.next();
+      if (done === true) this.#isDone = true;
+      else this.#rest = value;
+    }
+    return this.#isDone;
+  }
+
+  /** Lets the source free what it holds, also before its end. */
+  async leave(): Promise<void> {
+    await this.#pieces.return?.();
   }
 }
