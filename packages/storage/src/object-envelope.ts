@@ -1,5 +1,5 @@
 // What stands beside a body: which object it is, its wrapped data key, and its encrypted metadata. Layout in
-// docs/reference/format.md, section 11. Changing the key that wraps changes this and never the body.
+// docs/reference/format.md, section 13. Changing the key that wraps changes this and never the body.
 import { StorageError } from "@fieldseal/crypto";
 
 const VERSION = 1;
