@@ -26,9 +26,9 @@ const { version } = JSON.parse(readFileSync(join(root, "lerna.json"), "utf8")) a
 const sizeLimits: Readonly<Record<string, number>> = {
   "@fieldseal/crypto": 76_000,
   "@fieldseal/migrate": 104_000,
-  "@fieldseal/mikro-orm": 58_000,
+  "@fieldseal/mikro-orm": 59_000,
   "@fieldseal/sequelize": 45_000,
-  "@fieldseal/storage": 77_000,
+  "@fieldseal/storage": 78_000,
   fieldseal: 47_500,
 };
 

@@ -22,6 +22,17 @@ const CONTROL: RegExp = /[\u0000-\u001f\u007f]/;
 // oxlint-disable-next-line no-control-regex -- the same, all of them
 const CONTROLS: RegExp = /[\u0000-\u001f\u007f]/g;
 
+const OPTION_NAMES: readonly string[] = [
+  "contentType",
+  "fileName",
+  "metadata",
+  "tags",
+  "size",
+  "ifAbsent",
+  "signal",
+  "onProgress",
+];
+
 /** @throws {@link StorageError} `ERR_STORAGE_METADATA`; names the option, never its value */
 export function checkMetadata(
   options: PutOptions,
@@ -34,6 +45,9 @@ export function checkMetadata(
       objectKey,
     });
   };
+  // A misspelt `ifAbsent` would replace an object.
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined) refuse(`there is no option "${unknown}"`);
   if (typeof contentType !== "string" || !MEDIA_TYPE.test(contentType)) {
     refuse('contentType must be a media type such as "video/mp4"');
   }

@@ -17,6 +17,9 @@ import { checkS3Options, type S3StorageOptions } from "./s3-options.ts";
 export class EncryptedS3Storage extends BackendStorage {
   /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
   constructor(options: S3StorageOptions) {
-    super(new S3Backend(new S3Bucket(checkS3Options(options))), options);
+    const { bucket, prefix, client, region, endpoint, credentials, forcePathStyle, ...common } =
+      options;
+    const place = { bucket, prefix, client, region, endpoint, credentials, forcePathStyle };
+    super(new S3Backend(new S3Bucket(checkS3Options(place))), common);
   }
 }

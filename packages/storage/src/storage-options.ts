@@ -4,10 +4,18 @@ import type { StorageOptions } from "./contract.ts";
 
 /** @throws {@link ConfigError} `ERR_CONFIG_OPTION` */
 export function checkOptions(options: StorageOptions): void {
-  const { context, plaintext, legacy, onEncryptFailure } = options;
+  const { keyring, context, plaintext, legacy, onEncryptFailure, ...unknown } = options;
   const refuse = (option: string, takes: string): never => {
     throw new ConfigError("ERR_CONFIG_OPTION", `Option ${option} of a storage takes ${takes}.`);
   };
+  // A misspelt `context` would bind objects to no tenant.
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) {
+    throw new ConfigError("ERR_CONFIG_OPTION", `A storage knows no option "${name}".`);
+  }
+  if (!["undefined", "object", "function"].includes(typeof keyring)) {
+    refuse("keyring", "a Keyring, or a function that gives one");
+  }
   if (context !== undefined && (typeof context !== "string" || context === "")) {
     refuse("context", "a non-empty text");
   }

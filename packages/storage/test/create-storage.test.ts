@@ -40,6 +40,18 @@ describe("the environment of createEncryptedStorage", () => {
     });
   }
 
+  it("takes options of the storage, and refuses others by name", async () => {
+    const options = { keyring, context: "tenant-7" };
+    for (const environment of [{}, s3]) {
+      await createEncryptedStorage(environment, options);
+      const error = await thrownBy(() =>
+        createEncryptedStorage(environment, { keyring, contxt: "tenant-7" } as never),
+      );
+      expect(error).to.have.property("code", "ERR_CONFIG_OPTION");
+      expect(error.message).to.include('no option "contxt"');
+    }
+  });
+
   it("leaves other variables alone that begin in the same way", async () => {
     await createEncryptedStorage({ S3_OF_ANOTHER_PROGRAM: "x", STORAGE_CLASS: "y" }, { keyring });
   });

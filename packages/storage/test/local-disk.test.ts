@@ -383,6 +383,8 @@ describe("createEncryptedStorage", () => {
       { path: base, plaintext: "yes" },
       { path: base, legacy: "des" },
       { path: base, onEncryptFailure: "ignore" },
+      { path: base, keyring: "0123" },
+      { path: base, contxt: "tenant-7" },
     ]) {
       expect(await thrownBy(() => new EncryptedLocalStorage(options as never))).to.have.property(
         "code",

@@ -310,6 +310,7 @@ export function describePut(current: () => Subject): void {
         yield Buffer.of(1);
       }
       const refused = [
+        { ifAbsnt: true },
         { contentType: "no type" },
         { contentType: "text/plain\r\nx: y" },
         { fileName: "" },
