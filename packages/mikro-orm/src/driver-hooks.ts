@@ -14,7 +14,7 @@ import {
 import { rowsAsExpected } from "./found-rows.ts";
 import { guardKysely } from "./kysely-guard.ts";
 import { forgetTables } from "./kysely-scope.ts";
-import { wrapDiscovery, wrapUpserts } from "./entity-manager-internals.ts";
+import { wrapDiscovery, wrapHydration, wrapUpserts } from "./entity-manager-internals.ts";
 import {
   keyColumnsOf,
   propertiesOf,
@@ -35,6 +35,8 @@ const installed = new WeakSet<SqlDriver>();
 const patched = new WeakSet<object>();
 /** Columns that an UPDATE shall return, by its logger context: that is what its query builder gets of its options. */
 const returned = new WeakMap<object, readonly string[]>();
+/** Rows that were read to be converted. */
+const stored = new WeakSet<object>();
 
 /** Once per driver, from discovery. */
 export function installOnDriver(driver: SqlDriver): void {
@@ -77,6 +79,7 @@ function installOnManagers(): void {
   if (isInstalled) return;
   isInstalled = true;
   wrapUpserts((meta, row) => withTokens(propertiesOf(meta), row));
+  wrapHydration((data) => stored.has(data));
   wrapDiscovery((metadata, em) => {
     patchKysely(Object.getPrototypeOf(em) as WithKysely);
     forgetTables(metadata);
@@ -138,6 +141,7 @@ function installReads(driver: SqlDriver): void {
     const meta = metadata.find(entityName);
     if (!meta) return rows;
     rememberRows(meta, rows);
+    if (options?.convertCustomTypes === true) for (const row of rows) stored.add(row);
     openRows(meta, rows);
     return rowsAsExpected(meta, condition, rows);
   };

@@ -29,10 +29,11 @@ onBothVersions("MikroORM's internals", (suite) => {
       string,
       Record<string, unknown> & { prototype: Record<string, unknown> }
     >;
-    const { ChangeSetComputer, QueryHelper, EntityManager, MetadataStorage } = core;
+    const { ChangeSetComputer, QueryHelper, EntityManager, MetadataStorage, ObjectHydrator } = core;
     expect(QueryHelper!.processWhere).to.be.a("function");
     expect(QueryHelper!.findProperty).to.be.a("function");
     expect(MetadataStorage!.prototype.decorate).to.be.a("function");
+    expect(ObjectHydrator!.prototype.hydrate).to.be.a("function");
     expect(ChangeSetComputer!.prototype.computePayload).to.be.a("function");
     for (const name of [
       "processWhere",

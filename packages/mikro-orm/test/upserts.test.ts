@@ -88,6 +88,20 @@ onBothVersions("Upserts", (suite) => {
     expect(suite.statements().join("\n")).not.to.include("@example.org");
   });
 
+  it("give entities values and no ciphertext, where some rows are new and some are kept", async () => {
+    const { id, email } = await known({ name: "old", profile: { a: 1 } });
+    const data = [person({ email, name: "new" }), person({ name: "first" })];
+    const em = suite.em();
+    const options = { onConflictFields: ["email"], onConflictAction: "ignore" } as never;
+    const [kept, added] = await em.upsertMany(suite.Person, data, options);
+    expect([kept!.id, kept!.email, kept!.name]).to.deep.equal([id, email, "old"]);
+    expect(kept!.profile).to.deep.equal({ a: 1 });
+    expect(added!.name).to.equal("first");
+    suite.statements();
+    await em.flush();
+    expect(suite.statements()).to.deep.equal([]);
+  });
+
   it("find their row by a unique blind index, whatever they do with it", async () => {
     const { id, email } = await known({ nickname: "Countess" });
     for (const onConflictAction of ["merge", "ignore"] as const) {
