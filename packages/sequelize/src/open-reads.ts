@@ -2,7 +2,7 @@
 // built of it. So everything after (instances, raw results, hooks, virtuals, toJSON) sees a plain column.
 import { DecryptError, KeyError, type ColumnCipher, type StoredInput } from "@fieldseal/crypto";
 import { QueryTypes, Utils } from "sequelize";
-import { attributeAtPath, attributeInExpression } from "./column-paths.ts";
+import { attributeAtPath, attributeInExpression, columnPath } from "./column-paths.ts";
 import {
   cipherOf,
   encryptedAttributes,
@@ -136,7 +136,7 @@ function selectedAttribute(
   }
   for (const entry of attributes as readonly unknown[]) {
     const [source, alias] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
-    if (alias !== name) continue;
+    if (alias !== name && (source !== alias || columnNameOf(entry) !== name)) continue;
     if (typeof source === "string")
       return (
         model.rawAttributes[source] ??
@@ -145,7 +145,24 @@ function selectedAttribute(
       );
     return source instanceof Utils.Col ? attributeInExpression(source, model) : undefined;
   }
-  return undefined;
+  const isEverything = attributes.some((entry) => isEveryColumn(entry, model));
+  return isEverything ? model.fieldRawAttributesMap[name] : undefined;
+}
+
+function pathOf(entry: unknown): string | undefined {
+  if (entry instanceof Utils.Col) return columnPath(entry);
+  return typeof entry === "string" ? entry : undefined;
+}
+
+/** What the database calls a column that is selected without an alias: `Author.name`, `col("posts.headline")`. */
+function columnNameOf(entry: unknown): string | undefined {
+  return pathOf(entry)?.split(".").pop();
+}
+
+/** `*`, `col("*")`, `Author.*` */
+function isEveryColumn(entry: unknown, model: ModelClass): boolean {
+  const path = pathOf(entry);
+  return path === "*" || path === `${model.name}.*`;
 }
 
 /**

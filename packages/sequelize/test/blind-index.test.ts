@@ -57,6 +57,15 @@ describe("a short blind index", () => {
     expect(note.get()).to.not.have.property("email_index");
   });
 
+  it("stays out of rows of which every column is selected", async () => {
+    const Memo = opened.sequelize.define("Memo", { email });
+    await Memo.sync();
+    await Memo.create({ email: "p1@example.org" });
+    const [row] = await Memo.findAll({ attributes: ["*"], raw: true });
+    expect(row).to.include({ email: "p1@example.org" });
+    expect(row).to.not.have.property("email_index");
+  });
+
   it("is resolved in joins: include.where, include.on, through.where, several levels, with a limit", async () => {
     const define = (name: string): ModelStatic<Model> =>
       opened.sequelize.define(name, { email, n: DataTypes.INTEGER }, { timestamps: false });

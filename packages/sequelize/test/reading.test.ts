@@ -62,6 +62,28 @@ for (const [title, flavour, options] of variants) {
       expect(row?.profile).to.deep.equal(ADA.profile);
     });
 
+    it("attributes without an alias: by path, by col(), and all of them", async () => {
+      if (!isQuoted) return; // PostgreSQL takes User for a function of its own
+      const { email } = ADA;
+      const lists = ["email_address", "User.email_address", "*", "User.*"];
+      for (const attributes of [...lists, ...lists.slice(0, 3).map((path) => col(path))]) {
+        const [row] = await models.User.findAll({ attributes: [attributes] as never, raw: true });
+        expect(row).to.include({ email_address: email });
+      }
+      for (const title of ["posts.headline", col("posts.headline")]) {
+        const rows = await models.User.findAll({
+          attributes: ["id", title] as never,
+          include: [{ model: models.Post, as: "posts", attributes: [] }],
+          order: [["posts", "id", "ASC"]],
+          raw: true,
+        });
+        expect(rows).to.deep.equal([
+          { id, headline: "First" },
+          { id, headline: "Second" },
+        ]);
+      }
+    });
+
     it("attributes under an alias, by name and by col()", async () => {
       if (!isQuoted) return; // PostgreSQL folds such aliases to lower case, for plain columns as well
       const [row] = await models.User.findAll({
