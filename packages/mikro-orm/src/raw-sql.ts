@@ -11,6 +11,7 @@ import {
 import {
   columnOf,
   isRawSql,
+  isSubQuery,
   propertiesOf,
   rawSqlOfKey,
   type Meta,
@@ -59,9 +60,10 @@ export function encryptedInside({
   return undefined;
 }
 
-/** @throws {@link UnsupportedQueryError} for SQL that an encrypted property is compared with */
+/** @throws {@link UnsupportedQueryError} for SQL and sub-queries that an encrypted property is compared with */
 export function refuseRawOperand(type: BoundType, value: unknown): void {
   if (Array.isArray(value)) for (const item of value) refuseRawOperand(type, item);
+  if (isSubQuery(value)) throw unsupportedQuery(type, "cannot be compared with a sub-query");
   if (!isRawSql(value) || isRawNull(value)) return;
   throw unsupportedQuery(
     type,

@@ -29,6 +29,7 @@ import {
   type Row,
 } from "./mikro-orm-internals.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { refuseRawOperand } from "./raw-sql.ts";
 import { DeterministicTerm } from "./search-term.ts";
 
 const OPERATORS: ReadonlySet<string> = new Set(["$eq", "$ne", "$in", "$nin"]);
@@ -216,6 +217,7 @@ interface Looked extends Comparison, Pick<Lookup, "type" | "candidates" | "holdi
 
 async function lookUp(comparison: Comparison, values: readonly unknown[]): Promise<Looked> {
   const { type } = comparison;
+  refuseRawOperand(type, values);
   if (values.some((value) => value === null || value === undefined)) {
     throw unsupportedQuery(type, "cannot be compared with a list that has null in it");
   }

@@ -174,6 +174,26 @@ onBothVersions("Search", (suite) => {
     });
   }
 
+  it("refuses sub-queries, instead of taking them for values", async () => {
+    for (const property of ["email", "nickname", "city", "settings", "name"]) {
+      const em = suite.em();
+      const query = em.createQueryBuilder(suite.Person, "s").select(property as never);
+      const native = query as unknown as Record<string, (() => unknown) | undefined>;
+      const inner = (native.getKnexQuery ?? native.getNativeQuery)!.call(query);
+      const operands = [query, inner, { $in: query }, { $in: inner }, { $nin: [query] }];
+      for (const operand of operands) {
+        const where = { [property]: operand } as never;
+        const asking = [
+          () => em.find(suite.Person, where),
+          () => em.createQueryBuilder(suite.Person).select("*").where(where).getResult(),
+        ];
+        for (const ask of asking) {
+          expect((await refusal(async () => ask()))?.message).to.match(/is encrypted/);
+        }
+      }
+    }
+  });
+
   it("finds values of previous keys, while keys rotate", async () => {
     const rotated = suite.keyring.add(generateRootKey());
     const next = rotated.promote(rotated.keys.find(({ status }) => status === "enabled")!.id);
