@@ -5,7 +5,7 @@ import { namedAttribute } from "./column-paths.ts";
 import { cipherOf, type EncryptedAttribute } from "./installation.ts";
 import type { IncludeNode } from "./query-internals.ts";
 import { Sealed } from "./sealed.ts";
-import { keyFor, keyOf, refuse } from "./search.ts";
+import { keyFor, keyOf, refuse, refuseOperatorsInside } from "./search.ts";
 import { queryGeneratorOf, type Attribute, type ModelClass } from "./sequelize-internals.ts";
 
 /** Where and how to read: as the statement itself does. */
@@ -57,6 +57,7 @@ export async function rowsHolding(
   values: readonly unknown[],
 ): Promise<unknown> {
   const { attribute, key, scope } = comparison;
+  refuseOperatorsInside(attribute, values);
   if (values.includes(null))
     refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
   const tokens = values.flatMap((value) => cipherOf(attribute).indexTokens(value));

@@ -107,9 +107,17 @@ function operationsOf(attribute: EncryptedAttribute, value: unknown): readonly O
       (operator) => [operator, value[operator]] as const,
     );
   }
-  if (hasOperatorInside(value))
-    refuse(attribute, "cannot be compared by operators inside its value");
+  refuseOperatorsInside(attribute, [value]);
   return [[isList(attribute, value) ? Op.in : Op.eq, value]];
+}
+
+/** @throws {@link UnsupportedQueryError} for values that are conditions themselves, such as `{ [Op.any]: [...] }` */
+export function refuseOperatorsInside(
+  attribute: EncryptedAttribute,
+  values: readonly unknown[],
+): void {
+  if (values.some(hasOperatorInside))
+    refuse(attribute, "cannot be compared by operators inside its value");
 }
 
 /** `{ box: { label: { [Op.eq]: … } } }` */
@@ -143,6 +151,7 @@ function termsFor(compared: Compared, operator: symbol, operand: unknown): [symb
     return refuse(attribute, `cannot be compared by ${operator.description ?? "this operator"}`);
   }
   const values = isOfMany ? (operand as unknown[]) : [operand];
+  refuseOperatorsInside(attribute, values);
   if (values.includes(null))
     refuse(attribute, "cannot be compared with a list that has null in it; use Op.is");
   return [
