@@ -38,7 +38,7 @@ function* expectedBy(where: unknown, model: ModelClass, prefix: string): Generat
     if (!attribute || String(key).startsWith("$")) continue;
     if (isPath(key, attribute) || !cipherOf(attribute).blindIndex) continue;
     const values = equalTo(attribute, where[key]);
-    if (values) yield { key: `${prefix}${attribute.fieldName}`, attribute, values };
+    if (values) yield { prefix, attribute, values };
   }
 }
 
@@ -56,10 +56,20 @@ function equalTo(attribute: EncryptedAttribute, value: unknown): readonly unknow
   return operator === Op.in ? (operand as unknown[]) : [operand];
 }
 
-/** The rows that hold what was asked for, as far as it was read. */
-export function rowsAsExpected(rows: Row[], expected: readonly ExpectedValues[]): Row[] {
+/**
+ * The rows that hold what was asked for, as far as it was read.
+ * @param opened what was decrypted, by its name in a row: that of the attribute or column, or an alias
+ */
+export function rowsAsExpected(
+  rows: Row[],
+  expected: readonly ExpectedValues[],
+  opened: ReadonlyMap<string, EncryptedAttribute>,
+): Row[] {
+  const names = [...opened.keys()];
   let kept = rows;
-  for (const { key, attribute, values } of expected) {
+  for (const { prefix, attribute, values } of expected) {
+    const key = names.find((name) => opened.get(name) === attribute && prefixOf(name) === prefix);
+    if (key === undefined) continue;
     const cipher = cipherOf(attribute);
     const forms = new Set(values.map((value) => cipher.indexForm(value)));
     const given = new Set(values);
@@ -69,4 +79,8 @@ export function rowsAsExpected(rows: Row[], expected: readonly ExpectedValues[])
     });
   }
   return kept;
+}
+
+function prefixOf(name: string): string {
+  return name.slice(0, name.lastIndexOf(".") + 1);
 }

@@ -27,16 +27,14 @@ export function openRows(query: Query, rows: Row[]): Row[] {
   if (!first || !query.model || typeof first !== "object") return rows;
   const opened = new Map<string, EncryptedAttribute>();
   for (const key of Object.keys(first)) {
-    const attribute = sourceOf(query, key);
+    const { attribute, isOwn } = sourceOf(query, key) ?? {};
     if (isEncrypted(attribute)) {
       openColumn(query, rows, key, attribute);
-      opened.set(key, attribute);
+      if (isOwn === true) opened.set(key, attribute);
     } else if (attribute && isHiddenColumn(attribute)) for (const row of rows) delete row[key];
   }
-  const expected = query.options[EXPECTED]?.noted.filter(
-    ({ key, attribute }) => opened.get(key) === attribute,
-  );
-  return expected ? rowsAsExpected(rows, expected) : rows;
+  const expected = query.options[EXPECTED]?.noted;
+  return expected ? rowsAsExpected(rows, expected, opened) : rows;
 }
 
 function openColumn(
@@ -101,10 +99,16 @@ function withPrimaryKey(error: unknown, query: Query, rows: readonly Row[]): unk
   return error.atRow(Object.fromEntries(names.map((name) => [name, row[name]])));
 }
 
+interface Source {
+  readonly attribute: Attribute;
+  /** Whether it is read from the very row, and not through an association that the SELECT list names. */
+  readonly isOwn: boolean;
+}
+
 /** The attribute that a result's key comes from; undefined for an expression, whatever its alias. */
-function sourceOf(query: Query, key: string): Attribute | undefined {
+function sourceOf(query: Query, key: string): Source | undefined {
   const { model, options } = query;
-  const own = selectedAttribute(options, model, key, options.type);
+  const own = selectedSource(options, model, key, options.type);
   if (own || !key.includes(".")) return own;
   let node: SelectNode = options;
   let owner = model;
@@ -117,36 +121,40 @@ function sourceOf(query: Query, key: string): Attribute | undefined {
     const include = node.includeMap[parts.shift() as string] as IncludeNode;
     [node, owner] = [include, include.model];
   }
-  return node === options
-    ? undefined
-    : selectedAttribute(node, owner, parts.join("."), options.type);
+  return node === options ? undefined : selectedSource(node, owner, parts.join("."), options.type);
 }
 
 /** What a name in the result of a SELECT list means; without such a list it is a column's name, or an attribute's. */
-function selectedAttribute(
+function selectedSource(
   { attributes, fieldMap }: SelectNode & { readonly fieldMap?: Readonly<Record<string, string>> },
   model: ModelClass | undefined,
   name: string,
   type: string | undefined,
-): Attribute | undefined {
+): Source | undefined {
   if (!model) return undefined;
+  const { rawAttributes, fieldRawAttributesMap } = model;
   if (type !== QueryTypes.SELECT || !Array.isArray(attributes)) {
     const mapped = fieldMap && Object.hasOwn(fieldMap, name) ? (fieldMap[name] as string) : name;
-    return model.fieldRawAttributesMap[name] ?? model.rawAttributes[mapped];
+    return source(fieldRawAttributesMap[name] ?? rawAttributes[mapped]);
   }
   for (const entry of attributes as readonly unknown[]) {
-    const [source, alias] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
-    if (alias !== name && (source !== alias || columnNameOf(entry) !== name)) continue;
-    if (typeof source === "string")
-      return (
-        model.rawAttributes[source] ??
-        model.fieldRawAttributesMap[source] ??
-        attributeAtPath(source, model)
-      );
-    return source instanceof Utils.Col ? attributeInExpression(source, model) : undefined;
+    const [from, alias] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
+    if (alias !== name && (from !== alias || columnNameOf(entry) !== name)) continue;
+    const isOwn = pathOf(from)?.replace(`${model.name}.`, "").includes(".") === false;
+    if (typeof from === "string") {
+      const own = rawAttributes[from] ?? fieldRawAttributesMap[from];
+      return own ? source(own) : source(attributeAtPath(from, model), isOwn);
+    }
+    return from instanceof Utils.Col
+      ? source(attributeInExpression(from, model), isOwn)
+      : undefined;
   }
   const isEverything = attributes.some((entry) => isEveryColumn(entry, model));
-  return isEverything ? model.fieldRawAttributesMap[name] : undefined;
+  return isEverything ? source(fieldRawAttributesMap[name]) : undefined;
+}
+
+function source(attribute: Attribute | undefined, isOwn = true): Source | undefined {
+  return attribute && { attribute, isOwn };
 }
 
 function pathOf(entry: unknown): string | undefined {

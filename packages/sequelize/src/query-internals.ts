@@ -63,8 +63,8 @@ export interface WrittenValue {
 /** Which values a search asks for: the rows that come back must hold one of them. */
 export const EXPECTED: unique symbol = Symbol("fieldseal: expected");
 export interface ExpectedValues {
-  /** The value's name in a row: `email`, `posts.title`. */
-  readonly key: string;
+  /** What precedes the value's name in a row: nothing, `posts.`, `posts.tags.`. */
+  readonly prefix: string;
   readonly attribute: Attribute;
   readonly values: readonly unknown[];
 }

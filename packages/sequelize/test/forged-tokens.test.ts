@@ -1,7 +1,7 @@
 // Who can write to the database can give any row the token of any other.
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
-import { DataTypes, Op, QueryTypes, type Model, type ModelStatic } from "sequelize";
+import { col, DataTypes, Op, QueryTypes, type Model, type ModelStatic } from "sequelize";
 import { EncryptedType, searchValues } from "../src/index.ts";
 import { openDatabase, type Opened } from "./database.ts";
 
@@ -66,11 +66,41 @@ describe("a row with a forged token", () => {
         expect([user.get("id"), isNew]).to.deep.equal([1, false]);
       });
 
+      it("is not found where its value comes back under another name", async () => {
+        const contact = [["email", "contact"], [col("email"), "contact"], col("email"), "*"];
+        for (const attribute of contact) {
+          const attributes = ["id", attribute] as never;
+          const rows = await User.findAll({ where, attributes, raw: true });
+          expect(rows.map((row) => (row as unknown as { id: number }).id)).to.deep.equal([1]);
+        }
+        const include = [
+          { association: "user", where, attributes: [["email", "contact"]] as never },
+        ];
+        const notes = await Note.findAll({ include });
+        expect(notes.map((note) => note.get("UserId"))).to.deep.equal([1]);
+      });
+
       it("is not found through an association either", async () => {
         const notes = await Note.findAll({ include: [{ association: "user", where }] });
         expect(notes.map((note) => note.get("UserId"))).to.deep.equal([1]);
         const users = await User.findAll({ where, include: ["notes"] });
         expect(emailsOf(users)).to.deep.equal(["admin@example.org"]);
+      });
+
+      it("does not hide a row for a value that is read of another", async () => {
+        User.belongsTo(User, { as: "chief", foreignKey: "n", constraints: false });
+        await User.update({ n: 2 }, { where: { id: 1 } });
+        for (const alias of ["email", "contact"]) {
+          const attributes = ["id", [col("chief.email"), alias]] as never;
+          const include = [{ association: "chief", attributes: [] }];
+          const rows = await User.findAll({
+            where: { ...where, id: 1 },
+            attributes,
+            include,
+            raw: true,
+          });
+          expect(rows).to.deep.equal([{ id: 1, [alias]: "mallory@example.org" }]);
+        }
       });
 
       it("does not disturb a search for other things", async () => {
