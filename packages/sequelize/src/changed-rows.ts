@@ -90,7 +90,8 @@ export class ChangedRows {
     this.#options = options;
     this.#primaryKeys = primaryKeys;
     this.#isReturning = Boolean(returning);
-    this.#columns = Array.isArray(returning) && returning.length > 0 ? returning : undefined;
+    const isListed = Array.isArray(returning) && returning.length > 0 && !returning.includes("*");
+    this.#columns = isListed ? (returning as readonly unknown[]) : undefined;
     const isEverything = this.#isReturning && this.#columns === undefined;
     this.#unasked =
       method.named === undefined || isEverything

@@ -296,13 +296,15 @@ describe("a change by a short blind index", () => {
       return JSON.parse(JSON.stringify(await sentWith(update, { 2: () => store(1, x) }, 4)));
     };
     expect(await ask({})).to.deep.equal([2]);
-    expect(await ask({ returning: true })).to.deep.equal([
-      2,
-      [
-        { id: 2, email: x, n: 1 },
-        { id: 1, email: x, n: 1 },
-      ],
-    ]);
+    for (const returning of [true, ["*"]]) {
+      expect(await ask({ returning })).to.deep.equal([
+        2,
+        [
+          { id: 2, email: x, n: 1 },
+          { id: 1, email: x, n: 1 },
+        ],
+      ]);
+    }
     expect(await ask({ returning: ["n"] })).to.deep.equal([2, [{ n: 1 }, { n: 1 }]]);
     expect(await ask({ returning: ["email", "id"], raw: true })).to.deep.equal([
       2,
