@@ -79,7 +79,7 @@ function installOnManagers(): void {
   if (isInstalled) return;
   isInstalled = true;
   wrapUpserts((meta, row) => withTokens(propertiesOf(meta), row));
-  wrapHydration((data) => stored.has(data));
+  wrapHydration(stored);
   wrapDiscovery((metadata, em) => {
     patchKysely(Object.getPrototypeOf(em) as WithKysely);
     forgetTables(metadata);

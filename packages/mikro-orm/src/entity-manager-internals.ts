@@ -198,30 +198,14 @@ export function wrapUpserts(fill: (meta: Meta, row: Row) => Row): void {
   }
 }
 
-type Hydrate = (
-  this: ObjectHydrator,
-  ...parameters: [
-    entity: unknown,
-    meta: unknown,
-    data: object,
-    factory: unknown,
-    type: unknown,
-    newEntity?: boolean,
-    convertCustomTypes?: boolean,
-    ...rest: unknown[],
-  ]
-) => void;
-
-/**
- * Converts what is put into entities where `isStored` says that it is a row as the database returned it. MikroORM's
- * `upsertMany` forgets to where it reads back rows of which some are new, and entities would hold ciphertext.
- */
-export function wrapHydration(isStored: (data: object) => boolean): void {
+/** Converts these rows: MikroORM's `upsertMany` forgets it where some are new and some are not. */
+export function wrapHydration(stored: WeakSet<object>): void {
+  type Hydrate = (this: unknown, ...parameters: unknown[]) => void;
   const prototype = ObjectHydrator.prototype as unknown as { hydrate: Hydrate };
   const { hydrate } = prototype;
   prototype.hydrate = function (...parameters) {
-    const [, , data, , , isNew = false, isConverting = false] = parameters;
-    if (!isConverting && isStored(data)) parameters.splice(5, 2, isNew, true);
+    const [, , row, , , isNew = false] = parameters;
+    if (stored.has(row as object)) parameters.splice(5, 2, isNew, true);
     hydrate.apply(this, parameters);
   };
 }

@@ -53,12 +53,9 @@ export function isRawSql(value: unknown): boolean {
   return value instanceof RawQueryFragment;
 }
 
-/** A query builder: MikroORM's own, the one below it in version 7, Knex's in version 6. */
+/** Each query builder has a limit: MikroORM's, the one below it in version 7, Knex's in version 6. */
 export function isSubQuery(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return ["getQuery", "compile", "toSQL"].some(
-    (name) => typeof (value as Row)[name] === "function",
-  );
+  return typeof (value as Row | undefined)?.limit === "function";
 }
 
 /** What `{ [raw(...)]: value }` stands for: a symbol in version 7, a string in version 6. */
