@@ -93,6 +93,7 @@ export async function describeTable(
   const fullName = await fullNameOf(client, sql);
   const leaves = await leavesOf(client, target, sql);
   await refuseAmbiguousKey(client, target, leaves);
+  await refuseNullableKey(client, target, leaves);
   const hasSources = columns.some(({ column }) => sources[qualifiedName(target, column)]);
   // A partitioned table holds no rows, and is no leaf.
   if (!isOnlyRead && hasSources && leaves.length > 1 && leaves.includes(fullName)) {
@@ -205,6 +206,28 @@ async function refuseAmbiguousKey(
     target,
     `the model's primary key is ${names}, but no unique index of ${first.name} vouches for it, so that two rows could ` +
       `have one key. ALTER TABLE ${first.name} ADD PRIMARY KEY (${names}), or declare the key that it has`,
+  );
+}
+
+/** NULL equals nothing: such a row is never found again, and lies behind every key that a verification goes on from. */
+async function refuseNullableKey(
+  client: ClientBase,
+  target: Target,
+  leaves: readonly string[],
+): Promise<void> {
+  const { rows } = await client.query<{ leaf: string; name: string }>(
+    `SELECT leaf, attname AS name FROM unnest($1::text[]) AS l(leaf)
+     JOIN pg_attribute ON attrelid = to_regclass(leaf) AND attname = ANY ($2) JOIN pg_type y ON y.oid = atttypid
+     WHERE NOT (attnotnull OR typnotnull) ORDER BY leaf, attnum LIMIT 1`,
+    [leaves, target.primaryKey],
+  );
+  const [first] = rows;
+  if (first === undefined) return;
+  const { leaf, name } = first;
+  refuse(
+    target,
+    `column "${name}" of the model's primary key may be NULL, and such a row could not be found again. ` +
+      `ALTER TABLE ${leaf} ALTER COLUMN ${quote(name)} SET NOT NULL, or declare another key`,
   );
 }
 

@@ -1,9 +1,14 @@
 // Tables as people make them: every kind of key, partitions, schemas; and what happens to a row that moves meanwhile.
-import { generateRootKey, Keyring, type EncryptedColumn } from "@fieldseal/crypto";
+import {
+  generateRootKey,
+  Keyring,
+  type EncryptedColumn,
+  type MigrationError,
+} from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Client, Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
-import { migrate, verifyColumns } from "../src/index.ts";
+import { migrate, planMigration, verifyColumns } from "../src/index.ts";
 import { ACCEPT, column } from "./columns.ts";
 
 const ROWS = 1500;
@@ -212,6 +217,27 @@ describe("Tables", function () {
     const [report] = await migrate(pool, [one]);
     expect(report).to.include({ state: "done", rowsWritten: ROWS });
     await expectMigrated("t", one);
+  });
+
+  it("whose key may be NULL are refused: such a row would be passed over, and vouched for", async () => {
+    await database.query(
+      `create table t ("the ""value""" text, id int unique);
+       insert into t values ('a', 1), ('secret', null)`,
+    );
+    const one = column({ table: "t", column: 'the "value"', keyring, options: ACCEPT });
+    for (const look of [migrate, verifyColumns]) {
+      const error = await look(pool, [one]).then(
+        () => expect.fail("was taken"),
+        (reason: unknown) => reason as MigrationError,
+      );
+      expect(error).to.include({ code: "ERR_MIGRATE_TARGET" });
+      expect(error.message).to.match(/"id" .* may be NULL.*ALTER COLUMN "id" SET NOT NULL/);
+    }
+    const { isPossible, tables } = await planMigration(pool, [one]);
+    expect(isPossible).to.equal(false);
+    expect(tables[0]?.findings.map(({ kind }) => kind)).to.deep.equal(["primary-key"]);
+    await database.query("delete from t where id is null; alter table t alter id set not null");
+    expect((await migrate(pool, [one]))[0]).to.include({ state: "done", rowsWritten: 1 });
   });
 
   it("without rows are done at once", async () => {

@@ -116,12 +116,31 @@ async function keyFindings(
        AND (indkey::int2[])[0:indnkeyatts - 1] <@ $2::int2[]`,
     [relation.oid, numbers],
   );
-  if (rows.length > 0) return [];
+  if (rows.length > 0) return nullableKey(client, primaryKey, relation);
   return refuse(
     `The model's primary key is ${names}, but no unique index of the table vouches for it: each batch would search the ` +
       "whole table, and two rows could have one key.",
     `ALTER TABLE ${relation.sql} ADD PRIMARY KEY (${names})`,
   );
+}
+
+async function nullableKey(
+  client: ClientBase,
+  primaryKey: readonly string[],
+  { oid, sql }: Relation,
+): Promise<Finding[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT attname AS name FROM pg_attribute JOIN pg_type y ON y.oid = atttypid
+     WHERE attrelid = $1 AND attname = ANY ($2) AND NOT (attnotnull OR typnotnull) ORDER BY attnum`,
+    [oid, primaryKey],
+  );
+  return rows.map(({ name }) => ({
+    severity: "refusal",
+    kind: "primary-key",
+    column: name,
+    message: `Column "${name}" of the model's primary key may be NULL, and such a row could not be found again.`,
+    fix: `ALTER TABLE ${sql} ALTER COLUMN ${quote(name)} SET NOT NULL, or declare another key.`,
+  }));
 }
 
 async function privilegeFindings(
