@@ -1,6 +1,7 @@
 // Looking at runs and steering them, from any process.
 import { MigrationError } from "@fieldseal/crypto";
 import type { Pool } from "pg";
+import { patiently } from "./connections.ts";
 import type { Progress, RunState } from "./contract.ts";
 import { refuseForeignJournal } from "./ownership.ts";
 import { readProgress, setState } from "./journal.ts";
@@ -46,7 +47,7 @@ async function change(
   from: readonly RunState[],
 ): Promise<void> {
   await refuseForeignJournal(pool);
-  if (await setState(pool, runId, state, from)) return;
+  if (await patiently(() => setState(pool, runId, state, from))) return;
   const { rows } = await pool.query<{ state: RunState }>(
     "SELECT state FROM fieldseal.run WHERE id = $1",
     [runId],

@@ -177,9 +177,10 @@ async function nextPass(
 async function finish(pool: Pool, run: Run, isSlice: boolean): Promise<RunReport> {
   const { id, table, options, deadline, signal } = run;
   refusePoison(run, await readProgress(pool, id, table));
-  if (signal?.aborted !== true && performance.now() < deadline) await endRun(pool, id);
+  if (signal?.aborted !== true && performance.now() < deadline)
+    await patiently(() => endRun(pool, id));
   // A queue that shuts down says nothing about the run; a person who interrupts the last process pauses it.
-  if (signal?.aborted === true && !isSlice) await pauseIdleRun(pool, id);
+  if (signal?.aborted === true && !isSlice) await patiently(() => pauseIdleRun(pool, id));
   const report = await readProgress(pool, id, table);
   options.onProgress?.(report);
   return { ...report, poison: await readPoison(pool, id, table.primaryKey) };

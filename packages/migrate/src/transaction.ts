@@ -1,7 +1,11 @@
 import type { ClientBase } from "pg";
 
+/**
+ * Whatever the default of the role or the database: what waited for a lock must see what was committed meanwhile, where a
+ * snapshot of the whole transaction would be older than the wait.
+ */
 export async function inTransaction<T>(client: ClientBase, action: () => Promise<T>): Promise<T> {
-  await client.query("BEGIN");
+  await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
   try {
     const result = await action();
     await client.query("COMMIT");

@@ -1,8 +1,9 @@
 // What stands beside a run: other tables, other columns, tables of the same name, rows that a role does not see. Nothing of
 // it is changed, taken for another, or passed over in silence.
+import { setTimeout as sleep } from "node:timers/promises";
 import { generateRootKey, Keyring, type MigrationError } from "@fieldseal/crypto";
 import { expect } from "chai";
-import { Pool } from "pg";
+import { Client, Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
 import {
   dropSources,
@@ -194,5 +195,63 @@ describe("Neighbours of a run", function () {
     await own.end();
     const seen = await database.query("select distinct level from seen");
     expect(seen).to.deep.equal([{ level: "read committed" }]);
+  });
+
+  describe("under repeatable read by default", () => {
+    let own: Pool;
+    let other: Client;
+
+    beforeEach(async () => {
+      await database.query("insert into t (id, phone) values (1, 'x')");
+      const options = "-c default_transaction_isolation=repeatable\\ read";
+      own = new Pool({ connectionString: database.url, options });
+      own.on("error", () => {});
+      other = new Client({ connectionString: database.url });
+      await other.connect();
+    });
+    afterEach(async () => {
+      await other.end();
+      await own.end();
+    });
+
+    async function untilWaiting(count: number): Promise<void> {
+      for (;;) {
+        const [row] = await database.query<{ waiting: number }>(
+          `select count(*)::int as waiting from pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        if (row!.waiting >= count) return;
+        await sleep(10);
+      }
+    }
+
+    it("two callers at once share a run", async () => {
+      await other.query(
+        `begin; select pg_advisory_xact_lock(x'66736561'::int, hashtext('public.t'))`,
+      );
+      const callers = [migrate(own, [phone]), migrate(own, [phone])];
+      await untilWaiting(2);
+      await other.query("commit");
+      for (const [report] of await Promise.all(callers)) expect(report!.state).to.equal("done");
+      expect(await database.query("select state from fieldseal.run")).to.have.length(1);
+    });
+
+    it("a run ends that somebody else changes as it ends", async () => {
+      const query = own.query.bind(own) as (...given: unknown[]) => Promise<unknown>;
+      let wasInTheWay = false;
+      own.query = (async (text: unknown, ...values: unknown[]) => {
+        const isEnd = /SET state = CASE/.test(String(text)) && !wasInTheWay;
+        if (!isEnd) return query(text, ...values);
+        wasInTheWay = true;
+        await other.query("begin; update fieldseal.run set rows_total = rows_total");
+        const result = query(text, ...values);
+        await untilWaiting(1);
+        await other.query("commit");
+        return result;
+      }) as typeof own.query;
+      const [report] = await migrate(own, [phone]);
+      expect(report).to.include({ state: "done", rowsWritten: 1 });
+      expect(wasInTheWay).to.equal(true);
+    });
   });
 });
