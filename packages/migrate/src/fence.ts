@@ -31,7 +31,7 @@ export function fenceOf(relation: Relation, fenced: readonly string[]): Fence {
     const storage = relation.attributes.get(column)?.type === "bytea" ? "binary" : "text";
     const collation = storage === "text" ? ' COLLATE "C"' : "";
     // Rows that still hold plaintext may change in other columns.
-    return `  IF ${after}${collation} IS DISTINCT FROM ${before}${collation} AND NOT (${envelopeCondition(after, storage)}) THEN
+    return `  IF ${after}${collation} IS DISTINCT FROM ${before}${collation} AND NOT (${conditionOf(after, storage)}) THEN
     RAISE EXCEPTION USING ERRCODE = 'check_violation', SCHEMA = ${literal(relation.schema)}, TABLE = ${literal(relation.name)},
       COLUMN = ${literal(column)}, CONSTRAINT = '${FENCE}', MESSAGE = ${literal(`column "${column}" of table "${relation.name}" takes encrypted values only`)},
       HINT = 'Write through the application, which encrypts; "fieldseal migrate finalize --undo" takes this fence away.';
@@ -42,6 +42,13 @@ export function fenceOf(relation: Relation, fenced: readonly string[]): Fence {
     body: `BEGIN\n${conditions.join("\n")}\n  RETURN NEW;\nEND`,
     columns,
   };
+}
+
+/** A function is read in the sessions of the application, to which a backslash may be the start of an escape. */
+function conditionOf(value: string, storage: StorageForm): string {
+  return envelopeCondition(value, storage).replace(/'(\\x[0-9a-f]+)'/, (_, bytes: string) =>
+    literal(bytes),
+  );
 }
 
 /** The columns that the standing fence is for, of whichever call; none without one. */

@@ -20,7 +20,7 @@ import { refuseForeignFunction } from "./ownership.ts";
 import { companionFindings } from "./plan/columns.ts";
 import { displayName, requireRelation, type Relation } from "./relation.ts";
 import { withShortLock, type LockOptions } from "./short-lock.ts";
-import { surveyColumns } from "./survey.ts";
+import { surveyAll } from "./survey.ts";
 import { groupByTable, quote } from "./table.ts";
 
 export interface FinalizeOptions extends LockOptions {
@@ -133,7 +133,7 @@ async function finalizeTable(work: Work): Promise<FinalizedColumn[]> {
   const fence = fenceOf(relation, [...fenced, ...target.columns.map(({ column }) => column)]);
   let isFenced = await hasFence(client, relation, fence);
   announce(work, "survey");
-  const before = await surveyColumns(client, relation, target.columns);
+  const before = await surveyAll(client, relation, target.columns);
   const isComplete = before.every(({ others }) => others === 0);
   const raises = !isFenced && (isComplete || options.fenceFirst === true);
   if (raises) {
@@ -190,9 +190,9 @@ async function constrain(
       options,
     });
   }
-  const [survey] = await surveyColumns(client, relation, [column]);
+  const [left] = await surveyAll(client, relation, [column]);
   return {
-    remaining: survey?.others ?? 0,
+    remaining: left?.others ?? 0,
     constraint: found?.name,
     isValidated: false,
     changes: [],
@@ -234,7 +234,7 @@ async function undoTable(work: Work): Promise<FinalizedColumn[]> {
     ];
     await withShortLock(client, relation, { statements, options });
   }
-  const surveys = await surveyColumns(client, relation, target.columns);
+  const surveys = await surveyAll(client, relation, target.columns);
   return target.columns.map((column, i) => ({
     ...identity(column),
     remaining: surveys[i]?.others ?? 0,

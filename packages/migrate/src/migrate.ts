@@ -4,7 +4,14 @@ import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
 import { BatchSize } from "./batch-size.ts";
 import { releaseChunks } from "./chunks.ts";
-import { databaseError, patiently, reconnecting, withClient, withSessions } from "./connections.ts";
+import {
+  FORMS,
+  databaseError,
+  patiently,
+  reconnecting,
+  withClient,
+  withSessions,
+} from "./connections.ts";
 import type { Direction, RunOptions, RunReport, RunState, Target } from "./contract.ts";
 import { DeclaredPlaintext } from "./declared.ts";
 import {
@@ -108,6 +115,7 @@ async function startRun(
   const { direction, chunks, signal } = complete;
   const { campaign, deadline = Infinity } = slice ?? {};
   return withClient(pool, async (client) => {
+    await client.query(FORMS);
     const table = await describeTable(client, target, complete);
     refuseImpossible(table, direction);
     await refuseCascades(client, table);

@@ -9,6 +9,7 @@ import {
 import type { ClientBase } from "pg";
 import type { Relation } from "./relation.ts";
 import { quote } from "./table.ts";
+import { inTransaction } from "./transaction.ts";
 
 /** Envelopes of one suite and key. */
 export interface EnvelopeCount {
@@ -62,6 +63,15 @@ export async function surveyColumns(
      GROUP BY GROUPING SETS (${names.map((name) => `(${name})`).join(", ")})`,
   );
   return columns.map((_, i) => summarise(rows.filter(({ place: at }) => at === i)));
+}
+
+/** The same of a whole table, whatever the settings of the session. */
+export function surveyAll(
+  client: ClientBase,
+  relation: Relation,
+  columns: readonly EncryptedColumn[],
+): Promise<ColumnSurvey[]> {
+  return inTransaction(client, () => surveyColumns(client, relation, columns));
 }
 
 function headOf(

@@ -197,6 +197,21 @@ describe("finalizeColumns", () => {
     ]);
   });
 
+  it("guards bytes where a backslash in a literal is an escape by default", async () => {
+    const options = "-c standard_conforming_strings=off";
+    const own = new Pool({ connectionString: database.url, options });
+    const [report] = await finalizeColumns(own, [photo]);
+    expect(report).to.include({ hasFence: true, isValidated: true });
+    const write = (bytes: unknown): Promise<unknown> =>
+      own.query('insert into users (id, "Pho""to\'s") values (3, $1)', [bytes]);
+    const error = await write(Buffer.from("jpg")).catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "23514", constraint: "zz_fieldseal_fence" });
+    await write(photo.cipher.seal(Buffer.from("jpg")));
+    const [again] = await finalizeColumns(pool, [photo]);
+    await own.end();
+    expect(again!.changes).to.deep.equal([]);
+  });
+
   it("tells what PostgreSQL refuses without its message, which may quote a row", async () => {
     await database.query(
       "alter table users add constraint users_email_encrypted check (length(email) < 800)",

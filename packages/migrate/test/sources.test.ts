@@ -75,7 +75,8 @@ describe("Columns of other types", function () {
     await database.query(
       `alter database "${database.name}" set datestyle = 'SQL, DMY'; alter database "${database.name}" set timezone = 'Asia/Kolkata';
        alter database "${database.name}" set intervalstyle = 'postgres_verbose'; alter database "${database.name}" set bytea_output = 'escape';
-       alter database "${database.name}" set extra_float_digits = 0`,
+       alter database "${database.name}" set extra_float_digits = 0;
+       alter database "${database.name}" set standard_conforming_strings = off`,
     );
     pool = new Pool({ connectionString: database.url });
   });

@@ -1,7 +1,7 @@
 // After a migration: removes what the database can remove of the plaintext that columns held, and says what it cannot.
 import type { EncryptedColumn } from "@fieldseal/crypto";
 import type { ClientBase, Pool } from "pg";
-import { databaseError, withClient } from "../connections.ts";
+import { FORMS, databaseError, withClient } from "../connections.ts";
 import type { Target } from "../contract.ts";
 import { refuseSharedSessions } from "../pooler.ts";
 import { requireRelation, displayName, type Relation } from "../relation.ts";
@@ -31,7 +31,7 @@ export async function scrubColumns(
 ): Promise<ScrubReport> {
   await refuseSharedSessions(pool);
   return withClient(pool, async (client) => {
-    await client.query("SET statement_timeout = 0; SET application_name = 'fieldseal'");
+    await client.query(`SET statement_timeout = 0; SET application_name = 'fieldseal'; ${FORMS}`);
     const tables: ScrubbedTable[] = [];
     for (const target of groupByTable(columns)) {
       options.signal?.throwIfAborted();
