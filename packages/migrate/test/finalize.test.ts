@@ -3,7 +3,7 @@ import { generateRootKey, Keyring, type EncryptedColumn } from "@fieldseal/crypt
 import { expect } from "chai";
 import { Client, Pool, type DatabaseError } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
-import { finalizeColumns, migrate, undoFinalize } from "../src/index.ts";
+import { finalizeColumns, migrate, scrubColumns, undoFinalize } from "../src/index.ts";
 import { ACCEPT, column } from "./columns.ts";
 
 describe("finalizeColumns", () => {
@@ -195,6 +195,44 @@ describe("finalizeColumns", () => {
       [true, []],
       [true, []],
     ]);
+  });
+
+  it("does not take a table for complete whose plaintext a policy hides from its own owner", async () => {
+    await insert(3, "plain", null);
+    const owner = `${database.name}_owner`;
+    await database.query(
+      `create role ${owner} login password 'owner'; grant create on schema public to ${owner}; alter table users owner to ${owner};
+       alter table users enable row level security; alter table users force row level security;
+       create policy low on users using (id < 3)`,
+    );
+    const url = new URL(database.url);
+    [url.username, url.password] = [owner, "owner"];
+    const own = new Pool({ connectionString: url.href });
+    const error = await finalizeColumns(own, [email]).catch((reason: unknown) => reason);
+    expect(error).to.include({ code: "ERR_MIGRATE_DATABASE" });
+    expect((error as Error).message).to.match(/42501.*row-level security hides rows/);
+    expect(await guards()).to.deep.equal([]);
+    const { tables } = await scrubColumns(own, [email]);
+    const statistics = tables[0]!.remnants.find(({ kind }) => kind === "statistics");
+    expect(statistics).to.include({ state: "unknown" });
+    await own.end();
+    await database.query(
+      `alter table users owner to current_user; drop owned by ${owner}; drop role ${owner}`,
+    );
+  });
+
+  it("reads a table for longer than the role's statements may take", async () => {
+    const other = new Client({ connectionString: database.url });
+    await other.connect();
+    await other.query("begin; lock table users in access exclusive mode");
+    const own = new Pool({ connectionString: database.url, options: "-c statement_timeout=1s" });
+    const finalized = finalizeColumns(own, [email]);
+    finalized.catch(() => {}); // awaited below
+    await sleep(1500); // reading waits as long, in place of a table of as many rows
+    await other.end();
+    const [report] = await finalized;
+    await own.end();
+    expect(report!.isValidated).to.equal(true);
   });
 
   it("guards bytes where a backslash in a literal is an escape by default", async () => {

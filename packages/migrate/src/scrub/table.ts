@@ -63,6 +63,21 @@ async function droppedColumns(client: ClientBase, site: ScrubSite): Promise<Remn
 
 /** `pg_stats` keeps the most common values of each column, and some hundred others, as they were at the last ANALYZE. */
 async function statistics(client: ClientBase, { relation, columns }: ScrubSite): Promise<Remnant> {
+  // The view shows a role what it may read, and nothing of a table whose rows a policy hides from it.
+  const { rows: looks } = await client.query<{ isHidden: boolean }>(
+    `SELECT row_security_active($1::oid) OR NOT bool_and(has_column_privilege($1::oid, name, 'SELECT')) AS "isHidden"
+     FROM unnest($2::text[]) AS c(name)`,
+    [relation.oid, columns.map(({ column }) => column)],
+  );
+  if (looks[0]?.isHidden === true) {
+    return {
+      kind: "statistics",
+      state: "unknown",
+      message:
+        "The planner's statistics (pg_stats) of the encrypted columns are hidden from this role.",
+      fix: "Look as a role that reads every row: the table's owner without FORCE ROW LEVEL SECURITY, or one with BYPASSRLS.",
+    };
+  }
   const kept: string[] = [];
   for (const { column, cipher } of columns) {
     const isEnvelope = envelopeCondition(
