@@ -6,7 +6,7 @@ import { planChunks } from "./chunks.ts";
 import type { Direction, Progress, RunState } from "./contract.ts";
 import { refuseForeignJournal } from "./ownership.ts";
 import { forgetPoison } from "./poison.ts";
-import type { Table } from "./table.ts";
+import { leavesWithKey, type Table } from "./table.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** Two processes may start at once: the lock lets one make the tables. */
@@ -174,7 +174,7 @@ const PASSES_FOR_LOCKED_ROWS = 3;
 export async function startNextPass(
   client: ClientBase,
   runId: string,
-  leaves: readonly string[],
+  table: Table,
 ): Promise<boolean> {
   return inTransaction(client, async () => {
     const { rows } = await client.query<{ state: RunState; pass: number }>(
@@ -192,7 +192,7 @@ export async function startNextPass(
     if (Number(left) > 0) return true;
     const limit = Number(written) > 0 ? MAX_PASSES : PASSES_FOR_LOCKED_ROWS;
     if (Number(written) + Number(skipped) === 0 || run.pass >= limit) return false;
-    await beginPass(client, runId, leaves);
+    await beginPass(client, runId, await leavesWithKey(client, table, table.sql));
     return true;
   });
 }

@@ -179,7 +179,7 @@ async function nextPass(
   { id, table, signal, deadline }: Run,
 ): Promise<boolean> {
   if (signal?.aborted === true || performance.now() >= deadline) return false;
-  return patiently(() => startNextPass(client, id, table.leaves));
+  return patiently(() => startNextPass(client, id, table));
 }
 
 async function finish(pool: Pool, run: Run, isSlice: boolean): Promise<RunReport> {

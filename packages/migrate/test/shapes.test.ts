@@ -199,6 +199,30 @@ describe("Tables", function () {
       expect(again!.state).to.equal("done");
       await expectMigrated("t", one);
     });
+
+    it("get the partition migrated that is attached while a run is at work", async () => {
+      await database.query(
+        `create table t_west ("the ""value""" text, was text, id int not null, region text not null);
+         insert into t_west values ('v0', 'v0', 0, 'west'); delete from t where id = 1`,
+      );
+      const app = new Client({ connectionString: database.url });
+      await app.connect();
+      const attach = async (): Promise<void> => {
+        await app.query("begin; select from fieldseal.run for update"); // the next pass waits
+        await app.query("alter table t attach partition t_west for values in ('west'); commit");
+      };
+      let attached: Promise<void> | undefined;
+      const [report] = await migrate(pool, [one], {
+        batchRows: 100,
+        chunks: 6,
+        progressMs: 0,
+        onProgress: () => void (attached ??= attach()),
+      });
+      await attached;
+      await app.end();
+      expect(report).to.include({ state: "done", rowsWritten: ROWS });
+      await expectMigrated("t", one);
+    });
   });
 
   it("that inherit are migrated with their children", async () => {
