@@ -67,8 +67,8 @@ describe("The messages of the engine", function () {
     it("name those that there are, and both fixes", async () => {
       const fix =
         'Correct the name in people.emial, or: ALTER TABLE "people" ADD COLUMN "emial" text.';
-      for (const action of [migrate(pool, [wrong]), verifyColumns(pool, [wrong])]) {
-        const message = await refusal(action);
+      for (const action of [migrate, verifyColumns]) {
+        const message = await refusal(action(pool, [wrong]));
         expect(message).to.include(`it has no column "emial", ${there}. ${fix}`);
       }
       expect(await refusal(finalizeColumns(pool, [wrong]))).to.include(
