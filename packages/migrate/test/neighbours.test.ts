@@ -197,6 +197,30 @@ describe("Neighbours of a run", function () {
     expect(seen).to.deep.equal([{ level: "read committed" }]);
   });
 
+  it("waits for another caller that begins the run, however little its role may wait", async () => {
+    await database.query("insert into t (id, phone) values (1, 'x')");
+    const other = new Client({ connectionString: database.url });
+    await other.connect();
+    await other.query(
+      `begin; select pg_advisory_xact_lock(x'66736561'::int, hashtext('public.t'))`,
+    );
+    for (const options of ["-c lock_timeout=50ms", "-c statement_timeout=1s"]) {
+      const own = new Pool({ connectionString: database.url, options });
+      own.on("error", () => {});
+      const migrated = migrate(own, [phone]);
+      migrated.catch(() => {}); // awaited below
+      await sleep(1500);
+      await other.query("commit");
+      const [report] = await migrated;
+      expect(report, options).to.include({ state: "done" });
+      await own.end();
+      await other.query(
+        `begin; select pg_advisory_xact_lock(x'66736561'::int, hashtext('public.t'))`,
+      );
+    }
+    await other.end();
+  });
+
   describe("under repeatable read by default", () => {
     let own: Pool;
     let other: Client;
