@@ -5,7 +5,7 @@ import type { ClientBase, Pool } from "pg";
 import { planChunks } from "./chunks.ts";
 import type { Direction, Progress, RunState } from "./contract.ts";
 import { refuseForeignJournal } from "./ownership.ts";
-import { forgetPoison } from "./poison.ts";
+import { forgetPoison, retryPoison } from "./poison.ts";
 import { leavesWithKey, type Table } from "./table.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -101,8 +101,7 @@ export async function openRun(client: ClientBase, spec: RunSpec): Promise<Opened
     const { id, state } = found;
     if (found.fingerprint !== fingerprint) refuseOther(table, id);
     if (state !== "paused" || !resumes) return { id, state };
-    // What was unreadable before the pause is tried again.
-    await forgetPoison(client, id);
+    await retryPoison(client, id);
     await client.query("UPDATE fieldseal.run SET state = 'running' WHERE id = $1", [id]);
     return { id, state: "running" };
   });

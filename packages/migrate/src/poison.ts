@@ -23,6 +23,19 @@ export async function recordPoison(
   );
 }
 
+/**
+ * Rows that were unreadable are tried again, and until then count as rows that were left: the chunks in which they were
+ * found may be done, and would not be read again in a pass that wrote nothing else.
+ */
+export async function retryPoison(client: ClientBase, runId: string): Promise<void> {
+  await client.query(
+    `WITH gone AS (DELETE FROM fieldseal.poison WHERE run_id = $1 RETURNING primary_key)
+     UPDATE fieldseal.chunk SET skipped = skipped + (SELECT count(DISTINCT primary_key) FROM gone)
+     WHERE run_id = $1 AND number = (SELECT min(number) FROM fieldseal.chunk WHERE run_id = $1)`,
+    [runId],
+  );
+}
+
 /** Before rows are read again: those that are still unreadable will be recorded again. */
 export async function forgetPoison(client: ClientBase, runId: string): Promise<void> {
   await client.query("DELETE FROM fieldseal.poison WHERE run_id = $1", [runId]);

@@ -220,6 +220,30 @@ describe("migrate", function () {
     await Promise.all(others.map((one) => one.end()));
   });
 
+  it("names what cannot be read also where it was found before an interruption", async () => {
+    const foreign = Keyring.fromKey(generateRootKey());
+    await seed(1000);
+    await migrate(pool, columnsWith(keyring));
+    const [strange] = columnsWith(foreign);
+    await database.query("update people set email = $1 where id = (select min(id) from people)", [
+      strange!.cipher.seal("ada@example.org"),
+    ]);
+    await database.query("cluster people using people_pkey"); // into the first chunk
+    const controller = new AbortController();
+    const [paused] = await migrate(pool, columnsWith(keyring), {
+      batchRows: 100,
+      chunks: 4,
+      workers: 1,
+      signal: controller.signal,
+      progressMs: 0,
+      onProgress: ({ poisonRows, chunksLeft }) =>
+        poisonRows > 0 && chunksLeft < 4 && controller.abort(),
+    });
+    expect(paused).to.include({ state: "paused", poisonRows: 1 });
+    const [report] = await migrate(pool, columnsWith(keyring));
+    expect(report).to.include({ runId: paused!.runId, state: "partial", poisonRows: 1 });
+  });
+
   it("refuses to continue a run with another key", async () => {
     await seed(500);
     const controller = new AbortController();
