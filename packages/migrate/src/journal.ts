@@ -100,7 +100,8 @@ export async function openRun(client: ClientBase, spec: RunSpec): Promise<Opened
     if (found === undefined) return { id: await createRun(client, spec), state: "running" };
     const { id, state } = found;
     if (found.fingerprint !== fingerprint) refuseOther(table, id);
-    if (state !== "paused" || !resumes) return { id, state };
+    if (!resumes || (state === "running" && (await isAtWork(client, id)))) return { id, state };
+    // Paused, or stopped by an error, as for too many rows that cannot be read.
     await retryPoison(client, id);
     await client.query("UPDATE fieldseal.run SET state = 'running' WHERE id = $1", [id]);
     return { id, state: "running" };
@@ -114,6 +115,14 @@ function refuseOther({ table, sql }: Table, runId: string): never {
       `Cancel it, as with "fieldseal migrate cancel ${runId}", then start again.`,
     { table, runId },
   );
+}
+
+async function isAtWork(client: ClientBase, runId: string): Promise<boolean> {
+  const { rows } = await client.query(
+    "SELECT FROM fieldseal.chunk WHERE run_id = $1 AND finished_at IS NULL AND lease_until > clock_timestamp() LIMIT 1",
+    [runId],
+  );
+  return rows.length > 0;
 }
 
 async function createRun(client: ClientBase, spec: RunSpec): Promise<string> {

@@ -220,6 +220,23 @@ describe("migrate", function () {
     await Promise.all(others.map((one) => one.end()));
   });
 
+  it("goes on once the missing key is there, where too many rows could not be read", async () => {
+    const key = generateRootKey();
+    await seed(60);
+    await migrate(pool, columnsWith(keyring));
+    await database.query("drop schema fieldseal cascade");
+    const without = Keyring.fromKey(key);
+    const error = await migrate(pool, columnsWith(without), { maxPoisonRows: 10 }).then(
+      () => undefined,
+      (reason: MigrationError) => reason,
+    );
+    expect(error).to.include({ code: "ERR_MIGRATE_POISON" });
+    const both = Keyring.fromKey(key, { previous: [oldKey] });
+    const [report] = await migrate(pool, columnsWith(both), { maxPoisonRows: 10 });
+    expect(report).to.include({ runId: error!.runId, state: "done", rowsWritten: 60 });
+    await verify(both, 60);
+  });
+
   it("names what cannot be read also where it was found before an interruption", async () => {
     const foreign = Keyring.fromKey(generateRootKey());
     await seed(1000);
