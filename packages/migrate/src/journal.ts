@@ -191,15 +191,16 @@ export async function startNextPass(
     );
     const [run] = rows;
     if (run?.state !== "running") return false;
-    const { rows: sums } = await client.query<Record<"left" | "written" | "skipped", string>>(
+    const { rows: sums } = await client.query<Record<"left" | "written" | "missed", string>>(
       `SELECT count(*) FILTER (WHERE finished_at IS NULL) AS left, coalesce(sum(written), 0) AS written,
-         coalesce(sum(skipped), 0) AS skipped FROM fieldseal.chunk WHERE run_id = $1`,
+         coalesce(sum(skipped + conflicts), 0) AS missed FROM fieldseal.chunk WHERE run_id = $1`,
       [runId],
     );
-    const { left, written, skipped } = sums[0] as NonNullable<(typeof sums)[0]>;
+    const { left, written, missed } = sums[0] as NonNullable<(typeof sums)[0]>;
     if (Number(left) > 0) return true;
     const limit = Number(written) > 0 ? MAX_PASSES : PASSES_FOR_LOCKED_ROWS;
-    if (Number(written) + Number(skipped) === 0 || run.pass >= limit) return false;
+    // A conflict may be one that nobody has looked at again: its worker was cut off, or killed.
+    if (Number(written) + Number(missed) === 0 || run.pass >= limit) return false;
     await beginPass(client, runId, await leavesWithKey(client, table, table.sql));
     return true;
   });

@@ -348,6 +348,36 @@ describe("Obstacles", function () {
     expect(await plaintextLeft()).to.equal(0);
   });
 
+  it("a row that was locked is not forgotten where the connection is cut before it is tried again", async () => {
+    await database.query("delete from t where id > 1");
+    const app = new Client({ connectionString: database.url });
+    await app.connect();
+    await app.query("begin; select from t for update");
+    const own = new Pool({ connectionString: database.url });
+    own.on("error", () => {});
+    let isCut = false;
+    own.on("connect", (client) => {
+      const query = client.query.bind(client) as (...given: unknown[]) => Promise<unknown>;
+      client.query = (async (statement: { readonly text?: string }, ...values: unknown[]) => {
+        const isSecondTry = /^SELECT .* JOIN unnest/.test(statement.text ?? "");
+        if (isSecondTry && !isCut) {
+          isCut = true;
+          await database.query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'fieldseal'",
+          );
+          await app.query("commit");
+        }
+        return query(statement, ...values);
+      }) as typeof client.query;
+    });
+    const [report] = await migrate(own, [label]);
+    await own.end();
+    await app.end();
+    expect(isCut).to.equal(true);
+    expect(report).to.include({ state: "done", rowsWritten: 1 });
+    expect(await plaintextLeft()).to.equal(0);
+  });
+
   it("a connection that ends between two statements is heard, whoever has it: else it would end the process", async () => {
     const own = new Pool({ connectionString: database.url });
     const listeners: number[] = [];
