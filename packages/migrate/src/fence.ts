@@ -38,7 +38,7 @@ export function fenceOf(relation: Relation, fenced: readonly string[]): Fence {
   END IF;`;
   });
   return {
-    functionSql: `${quote(relation.schema)}.${quote(databaseName([relation.name, "fieldseal_fence"]))}`,
+    functionSql: `${quote(relation.schema)}.${fenceFunctionName(relation.name)}`,
     body: `BEGIN\n${conditions.join("\n")}\n  RETURN NEW;\nEND`,
     columns,
   };
@@ -73,6 +73,26 @@ export async function hasFence(
     [relation.oid, FENCE],
   );
   return rows[0]?.body === fence.body;
+}
+
+/** A table that was renamed keeps its fence, under the name that is now another's: replaced, it would know other columns. */
+export async function giveFenceItsName(
+  client: ClientBase,
+  relation: Relation,
+  { functionSql }: Fence,
+): Promise<string[]> {
+  const { rows } = await client.query<{ table: string }>(
+    `SELECT relname AS table FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+     WHERE tgfoid = to_regprocedure($1) AND tgrelid <> $2 AND tgparentid = 0 LIMIT 1`,
+    [`${functionSql}()`, relation.oid],
+  );
+  return rows.map(
+    ({ table }) => `ALTER FUNCTION ${functionSql}() RENAME TO ${fenceFunctionName(table)}`,
+  );
+}
+
+function fenceFunctionName(table: string): string {
+  return quote(databaseName([table, "fieldseal_fence"]));
 }
 
 export function raiseFence(relation: Relation, { functionSql, body, columns }: Fence): string[] {

@@ -13,6 +13,7 @@ import {
   fencedColumns,
   fenceOf,
   findConstraint,
+  giveFenceItsName,
   hasFence,
   raiseFence,
 } from "./fence.ts";
@@ -139,7 +140,9 @@ async function finalizeTable(work: Work): Promise<FinalizedColumn[]> {
   if (raises) {
     announce(work, "fence");
     await refuseForeignFunction(client, fence.functionSql);
-    await withShortLock(client, relation, { statements: raiseFence(relation, fence), options });
+    const renamed = await giveFenceItsName(client, relation, fence);
+    const statements = [...renamed, ...raiseFence(relation, fence)];
+    await withShortLock(client, relation, { statements, options });
     isFenced = true;
   }
   const reports: FinalizedColumn[] = [];

@@ -235,6 +235,25 @@ describe("finalizeColumns", () => {
     expect(report!.isValidated).to.equal(true);
   });
 
+  it("leaves the fence of a table alone that had the name before", async () => {
+    await finalizeColumns(pool, both);
+    await database.query(
+      "drop table if exists old_users; alter table users rename to old_users; create table users (id int primary key, phone text)",
+    );
+    const phone = column({ table: "users", column: "phone", keyring, options: ACCEPT });
+    await finalizeColumns(pool, [phone]);
+    const again = "insert into old_users (id, email) values (3, $1)";
+    await database.query(again, [email.cipher.seal("ada@secret.example")]);
+    expect(await refusal(again, ["plain"])).to.include({ constraint: "zz_fieldseal_fence" });
+    expect(await refusal("insert into users values (3, 'plain')")).to.include({
+      constraint: "zz_fieldseal_fence",
+      table: "users",
+      column: "phone",
+    });
+    await undoFinalize(pool, [phone]);
+    await database.query("drop table old_users cascade");
+  });
+
   it("guards bytes where a backslash in a literal is an escape by default", async () => {
     const options = "-c standard_conforming_strings=off";
     const own = new Pool({ connectionString: database.url, options });
