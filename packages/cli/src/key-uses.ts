@@ -1,6 +1,12 @@
 // Where each key is still needed: columns by what the envelopes name, stored files by theirs.
 import type { EncryptedColumn } from "@fieldseal/crypto";
-import { planMigration, verifyColumns, type FindingKind, type TablePlan } from "@fieldseal/migrate";
+import {
+  planMigration,
+  verifyColumns,
+  type Finding,
+  type FindingKind,
+  type TablePlan,
+} from "@fieldseal/migrate";
 import { counted } from "./output.ts";
 import { countSourceEnvelopes } from "./source-uses.ts";
 import { nameOfColumn, type Session } from "./session.ts";
@@ -48,10 +54,15 @@ async function countColumns(
   for (const table of plan.tables) {
     const name = [table.schema, table.table].filter((part) => part !== undefined).join(".");
     const hidden = table.findings.find(({ kind }) => HIDES_ROWS.has(kind));
-    if (hidden !== undefined)
-      unknown.push(`${name} cannot be read whole: ${hidden.message.replace(/\.$/, "")}`);
-    for (const { column, from } of table.columns) {
+    if (hidden !== undefined) unknown.push(`${name} cannot be read whole: ${withoutStop(hidden)}`);
+    for (const { column, type, from } of table.columns) {
       const where = `${name}.${column}`;
+      const mistyped = table.findings.find(
+        (finding) => finding.kind === "column-type" && finding.column === column,
+      );
+      // Declared as bytes; envelopes in text are not counted as such, and are read all the same.
+      if (mistyped !== undefined && HOLDS_TEXT.test(type ?? ""))
+        unknown.push(`${where} cannot be counted: ${withoutStop(mistyped)}`);
       if (from === undefined) {
         if (hidden === undefined) unknown.push(`${where} cannot be read`);
         continue;
@@ -76,6 +87,12 @@ async function countColumns(
       for (const [keyId, count] of counts) add(keyId, { where, kind: "values", count });
     }
   }
+}
+
+const HOLDS_TEXT = /^(?:text|character)/;
+
+function withoutStop({ message }: Pick<Finding, "message">): string {
+  return message.replace(/\.$/, "");
 }
 
 /** What a plan finds where it may have counted too few rows. */

@@ -382,6 +382,31 @@ describe("fieldseal keys", function () {
     expect(none.err).to.include("nothing shows that the key is unused");
   });
 
+  it("refuses while a column is of another type than is declared, and may hold envelopes all the same", async () => {
+    const { old } = await promoted();
+    const { database } = project;
+    const cipher = new ColumnCipher({
+      codec: textCodec,
+      label: "t",
+      options: {
+        keyring: keyringFromKeysetFile(keysetPath()).setStatus(old, "enabled").promote(old),
+      },
+      defaultContext: { table: "users", column: "email" },
+    });
+    await database.query("insert into users values (1, $1)", [cipher.seal("x")]);
+    project.write(
+      "binary.config.ts",
+      USERS_CONFIG.replace('plaintext: "accept"', 'plaintext: "accept", storage: "binary"'),
+    );
+    const retire = ["keys", "retire", old, "--config", "binary.config.ts"];
+    const refused = await run(retire, { env: keysetEnv() });
+    expect(refused.code).to.equal(1);
+    expect(refused.err).to.match(
+      /unknown whether key .* is used: .*"email" is text, and ciphertext needs bytea/,
+    );
+    await database.query("delete from users");
+  });
+
   it("refuses while search tokens may be those of the key", async () => {
     const { old } = await promoted();
     const { database } = project;
