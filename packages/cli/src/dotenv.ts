@@ -10,7 +10,8 @@ const OTHERS_MAY_ACCESS = 0o077;
 /** @throws {@link CommandError} `CONFIG_FILE` when it cannot be read, or holds a key that others may read */
 export function loadDotenv(path: string | undefined): void {
   if (path === undefined) return;
-  const variables = parseEnv(read(path));
+  // Editors on Windows begin a file with a byte order mark, which would be a part of the first name.
+  const variables = parseEnv(read(path).replace(/^\uFEFF/, ""));
   const holdsKeys = ["ENCRYPTION_KEY", "ENCRYPTION_PREVIOUS_KEYS"].some((name) => variables[name]);
   // Windows has no such mode bits.
   if (

@@ -1,5 +1,5 @@
 // How the command begins and ends: configuration that is wrong, databases that are away, signals, pipes.
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
@@ -230,6 +230,12 @@ describe("The process of fieldseal", function () {
     expect(listed.out).to.include(other);
     const set = await run(["--dotenv", ".env", "keys", "list"]);
     expect(set.out).to.include(project.keyring.primary.id).and.not.include(other);
+    project.write("marked.env", `\uFEFFENCRYPTION_KEY=${OTHER_KEY}\r\n`);
+    const marked = await run(["--dotenv", "marked.env", "keys", "list"], { env });
+    expect(marked.out).to.include(other);
+    chmodSync(project.path("marked.env"), 0o644);
+    const open = await run(["--dotenv", "marked.env", "keys", "list"], { env });
+    expect(open.err).to.include("marked.env holds a key, and others may read it");
     const gone = await run(["--dotenv", "gone.env", "keys", "list"]);
     expect(gone).to.include({ code: 3 });
     expect(gone.err).to.include("gone.env cannot be read (ENOENT)");
