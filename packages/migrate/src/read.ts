@@ -64,16 +64,33 @@ export async function readSome(
   });
 }
 
+/**
+ * What to read in the order of the primary key, as `FROM` names it: all of a table at once; but of tables that inherit, each
+ * has keys of its own, and of two rows of one key the second would be passed over.
+ */
+export function orderedParts({ sql, fullName, leaves }: Table): string[] {
+  const isInherited = leaves.length > 1 && leaves.includes(fullName); // a partitioned table holds no rows
+  return isInherited ? leaves.map((leaf) => `ONLY ${leaf}`) : [sql];
+}
+
 /** The next rows in the order of the primary key: each row is met once, wherever writers move it to. */
 export async function readNext(
   client: ClientBase,
   table: Table,
-  { after, limit }: { readonly after: readonly string[] | null; readonly limit: number },
+  {
+    part,
+    after,
+    limit,
+  }: {
+    readonly part: string;
+    readonly after: readonly string[] | null;
+    readonly limit: number;
+  },
 ): Promise<ReadRow[]> {
   const keys = table.primaryKey.map((name) => `t.${quote(name)}`).join(", ");
   const bound = table.keyTypes.map((type, i) => `$${i + 2}::${type}`).join(", ");
   return readRows(client, table, {
-    from: `${table.sql} t ${after ? `WHERE (${keys}) > (${bound})` : ""} ORDER BY ${keys} LIMIT $1`,
+    from: `${part} t ${after ? `WHERE (${keys}) > (${bound})` : ""} ORDER BY ${keys} LIMIT $1`,
     values: [limit, ...(after ?? [])],
   });
 }

@@ -10,7 +10,7 @@ import type { ClientBase, Pool } from "pg";
 import { databaseError, withReader } from "./connections.ts";
 import type { ColumnFindings, FoundRow, UnreadableRow } from "./contract.ts";
 import { refuseSharedSessions } from "./pooler.ts";
-import { readNext, type ReadRow } from "./read.ts";
+import { orderedParts, readNext, type ReadRow } from "./read.ts";
 import { refuseUnknownColumns } from "./sources.ts";
 import { describeTable, groupByTable, qualifiedName, type Table } from "./table.ts";
 import type { Cell } from "./rewrite.ts";
@@ -73,15 +73,18 @@ async function verifyTable(
 ): Promise<ColumnFindings[]> {
   const { table } = scene;
   const counts = table.columns.map(emptyCounts);
-  let after: readonly string[] | null = null;
-  for (let rowsSeen = 0; ;) {
-    signal?.throwIfAborted();
-    const rows: ReadRow[] = await readNext(client, table, { after, limit: batchRows });
-    countRows(scene, rows, counts);
-    rowsSeen += rows.length;
-    onProgress?.({ table: table.table, rowsSeen });
-    if (rows.length < batchRows) break;
-    after = rows.at(-1)?.key ?? null;
+  let rowsSeen = 0;
+  for (const part of orderedParts(table)) {
+    let after: readonly string[] | null = null;
+    for (;;) {
+      signal?.throwIfAborted();
+      const rows: ReadRow[] = await readNext(client, table, { part, after, limit: batchRows });
+      countRows(scene, rows, counts);
+      rowsSeen += rows.length;
+      onProgress?.({ table: table.table, rowsSeen });
+      if (rows.length < batchRows) break;
+      after = rows.at(-1)?.key ?? null;
+    }
   }
   return counts.map((one, i) => ({
     ...one,

@@ -243,6 +243,22 @@ describe("Tables", function () {
     await expectMigrated("t", one);
   });
 
+  it("that inherit are verified with their children, also where both have a row of one key", async () => {
+    await database.query(
+      `create table t ("the ""value""" text, was text, id int primary key);
+       create table t_child (primary key (id)) inherits (t)`,
+    );
+    const one = column({ table: "t", column: 'the "value"', keyring, options: ACCEPT });
+    const sealed = one.cipher.seal("v");
+    await database.query("insert into t select $1, 'v', i from generate_series(1, 10) i", [sealed]);
+    await database.query(
+      "insert into t_child select case i when 3 then 'plain' else $1 end, 'v', i from generate_series(1, 10) i",
+      [sealed],
+    );
+    const [finding] = await verifyColumns(pool, [one], { batchRows: 5 });
+    expect(finding).to.include({ rows: 20, plaintext: 1, isStrict: false });
+  });
+
   it("whose key may be NULL are refused: such a row would be passed over, and vouched for", async () => {
     await database.query(
       `create table t ("the ""value""" text, id int unique);
