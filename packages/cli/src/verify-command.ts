@@ -98,7 +98,7 @@ function factsOf(
     ["NULL", one.nulls, "", []],
     ["plaintext", one.plaintext, bad("not encrypted"), found("plaintext")],
     ["legacy", one.legacy, bad("legacy layout, not authenticated"), found("legacy")],
-    ["other form", one.otherForm, bad("not of the declared suite"), found("other-form")],
+    ["other form", one.otherForm, bad("not of the declared suite or padding"), found("other-form")],
     [
       "index drift",
       one.indexDrift ?? 0,

@@ -238,7 +238,8 @@ function countForm(
   }
   const keyId = formatKeyId(header.keyId);
   counts.byKey[keyId] = (counts.byKey[keyId] ?? 0) + 1;
-  if (header.suite === cipher.suite) return undefined;
+  const isPadded = cipher.options.pad !== undefined;
+  if (header.suite === cipher.suite && header.isPadded === isPadded) return undefined;
   counts.otherForm++;
   return "other-form";
 }

@@ -1,4 +1,9 @@
-import { generateRootKey, Keyring, type MigrationError } from "@fieldseal/crypto";
+import {
+  generateRootKey,
+  Keyring,
+  type EncryptedColumn,
+  type MigrationError,
+} from "@fieldseal/crypto";
 import { expect } from "chai";
 import { Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/postgres.ts";
@@ -91,6 +96,19 @@ describe("verifyColumns and the control of runs", () => {
     expect(finding).to.include({ rows: 1, isStrict: true });
     const error = await migrate(pool, [limited]).catch((reason: MigrationError) => reason);
     expect(error).to.include({ code: "ERR_MIGRATE_TARGET" });
+  });
+
+  it("counts values that show their length where the column is padded, as a run would write them", async () => {
+    await database.query("create table p (id int primary key, a text)");
+    const [bare, padded] = [{}, { pad: 64 }].map((options) =>
+      column({ table: "p", column: "a", keyring, options }),
+    ) as [EncryptedColumn, EncryptedColumn];
+    await database.query("insert into p values (1, $1)", [bare.cipher.seal("x")]);
+    const [finding] = await verifyColumns(pool, [padded]);
+    expect(finding).to.deep.include({ otherForm: 1, isStrict: false });
+    expect(finding!.found).to.deep.equal([{ kind: "other-form", primaryKey: { id: "1" } }]);
+    expect((await migrate(pool, [padded]))[0]).to.include({ state: "done", rowsWritten: 1 });
+    expect((await verifyColumns(pool, [padded]))[0]).to.include({ otherForm: 0, isStrict: true });
   });
 
   it("pauses a run from elsewhere, and cancels it for good", async () => {
