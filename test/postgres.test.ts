@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { Pool } from "pg";
 import { createTestDatabase, type TestDatabase } from "./support/postgres.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -45,6 +46,19 @@ describe("the PostgreSQL of the tests", function () {
     await database.drop();
     const sql = "SELECT 1 FROM pg_database WHERE datname = $1";
     expect(await first.query(sql, [database.name])).to.have.length(0);
+  });
+
+  it("cuts no connection off that a pool is about to close when its database is dropped", async () => {
+    const errors: unknown[] = [];
+    for (let round = 0; round < 5; round++) {
+      const database = await createTestDatabase();
+      const pool = new Pool({ connectionString: database.url, max: 50 });
+      pool.on("error", (error) => errors.push(error));
+      await Promise.all(Array.from({ length: 50 }, () => pool.query("SELECT 1")));
+      void pool.end();
+      await database.drop();
+    }
+    expect(errors).to.deep.equal([]);
   });
 
   if (!process.env.DATABASE_URL) ownServer();

@@ -119,6 +119,7 @@ function openDatabase(
     async drop() {
       if (!undropped.delete(database)) return;
       await pool.end();
+      await untilLeft(server.url.href, name);
       const drop = `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`;
       await (stopServer?.() ?? runAlone(server.url.href, [drop]));
     },
@@ -137,6 +138,27 @@ async function completeLog(server: Server, url: string): Promise<string> {
     await delay(10);
   }
   throw new Error("The server's log did not arrive within five seconds.");
+}
+
+/**
+ * A pool has ended before its connections have: one that the server cuts off meanwhile is an error, which nobody hears any
+ * more. Those that a test has left open are cut off all the same.
+ */
+async function untilLeft(url: string, name: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    for (let tries = 0; tries < 50; tries++) {
+      const look = "SELECT FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+      if ((await client.query(look, [name])).rowCount === 0) return;
+      await delay(10);
+    }
+  } catch {
+    // The server was stopped, or has crashed.
+  } finally {
+    await client.end().catch(() => {});
+  }
 }
 
 async function runAlone(url: string, statements: readonly string[]): Promise<void> {
