@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmdirSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -15,6 +16,7 @@ import { ConfigurationError, type Environment } from "./configuration.ts";
 
 /** Empty, a comment, or an assignment, which is what `parseEnv` reads; it passes over anything else without a word. */
 const LINE = /^\s*(#.*|(export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=.*)?$/;
+/** Longer than any change takes: a lock as old as this was left by a process that was killed. */
 const LOCK_MS = 5_000;
 
 export class EnvFile {
@@ -45,14 +47,15 @@ export class EnvFile {
   /** Runs `change` while no other process that shares the file runs one. */
   async alone<T>(change: () => T | Promise<T>): Promise<T> {
     const lock = `${this.path}.lock`;
-    for (const until = Date.now() + LOCK_MS; ; await delay(25)) {
+    for (; ; await delay(25)) {
       try {
         mkdirSync(lock);
         break;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        // Longer than any change takes: it was left by a process that was killed.
-        if (Date.now() > until) rmdirSync(lock);
+        // By its own age: however long one has waited, it may be that of the process whose turn came before.
+        const made = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+        if (Date.now() - made > LOCK_MS) rmSync(lock, { recursive: true, force: true });
       }
     }
     try {
