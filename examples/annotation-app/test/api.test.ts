@@ -1,4 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import pg from "pg";
 import type {
   ActivityPage,
   Catalogue,
@@ -187,6 +189,33 @@ describe("The annotation server", () => {
       expect(body.current.version).to.equal(frame.version + 1);
       expect(body.current.boxes).to.have.length(frame.boxes.length - 1);
       expect(body.savedBy).to.equal("Ada");
+    });
+
+    it("are read as they were at one moment: no boxes from before a save under the version after it", async () => {
+      const before = await ada.frameNamed("chelsea.jpg");
+      const saver = new pg.Client(app.database.url);
+      await saver.connect();
+      await saver.query("BEGIN; LOCK TABLE frame_review");
+      const reading = ada.get<FrameDetail>(`/api/frames/${before.id}`);
+      const waits = (): Promise<unknown[]> =>
+        app.database.query(
+          "SELECT FROM pg_locks WHERE relation = 'frame_review'::regclass AND NOT granted",
+        );
+      while ((await waits()).length === 0) await delay(10);
+      await delay(200); // whatever else is read at that moment is read
+      const saved = "UPDATE annotation_example SET position = 1000 - position WHERE frame_id = $1";
+      await saver.query(saved, [before.id]);
+      const version = "UPDATE frame_review SET version = version + 1 WHERE frame_id = $1";
+      await saver.query(version, [before.id]);
+      await saver.query("COMMIT");
+      await saver.end();
+      const after = await ada.get<FrameDetail>(`/api/frames/${before.id}`);
+      expect(after.boxes).to.deep.equal(before.boxes.toReversed());
+      const { version: read, boxes } = await reading;
+      expect({ version: read, boxes }).to.deep.equal({
+        version: before.version,
+        boxes: before.boxes,
+      });
     });
 
     it("refuse boxes outside of the picture and ids of other frames", async () => {

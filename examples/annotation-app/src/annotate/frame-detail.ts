@@ -1,20 +1,32 @@
 // One frame with everything on it. The frame and what the detector saw are the ingest service's; Sequelize reads them.
+import { Transaction } from "sequelize";
 import type { AnnotationBox, FrameDetail } from "../../web/src/data/contract.ts";
 import type { Database } from "../database/database.ts";
 import type { AnnotationExampleRow, EventDetectionRow } from "../database/models.ts";
 import { notFound, Problem } from "../http/problem.ts";
 
-/** @throws {@link Problem} 404 */
-export async function readFrame({ models }: Database, id: string): Promise<FrameDetail> {
+/**
+ * As it was at one moment: the boxes from before a save under the version after it would be taken for the newest, and
+ * saving them would undo that save without a conflict.
+ * @throws {@link Problem} 404
+ */
+export async function readFrame({ sequelize, models }: Database, id: string): Promise<FrameDetail> {
   const { Frame, FrameData, FrameReview, AnnotationExample, EventDetection } = models;
-  const where = { frameId: id };
-  const [frame, data, review, examples, detections] = await Promise.all([
-    Frame.findByPk(id),
-    FrameData.findByPk(id),
-    FrameReview.findByPk(id),
-    AnnotationExample.findAll({ where, order: [["position", "ASC"]] }),
-    EventDetection.findAll({ where }),
-  ]);
+  const isolationLevel = Transaction.ISOLATION_LEVELS.REPEATABLE_READ;
+  const rows = await sequelize.transaction(
+    { isolationLevel, readOnly: true },
+    async (transaction) => {
+      const ofFrame = { where: { frameId: id }, transaction };
+      return {
+        frame: await Frame.findByPk(id, { transaction }),
+        data: await FrameData.findByPk(id, { transaction }),
+        review: await FrameReview.findByPk(id, { transaction }),
+        examples: await AnnotationExample.findAll({ ...ofFrame, order: [["position", "ASC"]] }),
+        detections: await EventDetection.findAll(ofFrame),
+      };
+    },
+  );
+  const { frame, data, review, examples, detections } = rows;
   if (!frame) throw notFound("frame");
   return {
     id: frame.id,
