@@ -45,7 +45,7 @@ export function drawing(stage: Stage): void {
       },
       { id, name },
     );
-    expect(shown).to.equal(`/api/frames/${id}/image`);
+    expect(shown).to.equal(`/api/frames/${id}/image?look=1`);
     await stage.open("chelsea.jpg");
   });
 

@@ -1,6 +1,6 @@
 // Who is signed in decides what there is: the sign-in page, or the shell with its screens.
 import type { JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { api, whenSignedOut } from "./data/api.ts";
 import type { Session } from "./data/contract.ts";
 import {
@@ -62,7 +62,13 @@ function Page({ session, hasEnded, onSession }: PageProps): JSX.Element {
   if (!value.user) return <SignIn session={value} hasEnded={hasEnded} onSignedIn={onSession} />;
   return (
     <>
-      <Shell user={value.user} isLeaving={leaving.isBusy} onSignOut={leaving.signOut} />
+      <Shell
+        // Nothing of one person stays for the next: no filter, no open frame, no file that waits to be added.
+        key={`${value.user.role} ${value.user.name}`}
+        user={value.user}
+        isLeaving={leaving.isBusy}
+        onSignOut={leaving.signOut}
+      />
       {leaving.isAsking && (
         <LeavingDialog onStay={leaving.stay} onDiscard={leaving.discardAndSignOut} />
       )}
@@ -105,18 +111,18 @@ function useLeaving(onSession: (session: Session) => void): Leaving {
   };
 }
 
-/** Edits that wait for the network belong to whoever made them; the next person's session must not save them. */
+/**
+ * Edits that wait for the network belong to whoever made them; the next person's session must not save them. Done while
+ * rendering: effects come after the shell of the person before is taken down, which saves what waits.
+ */
 function useOwnerOfUnsaved(name: string | undefined): void {
   const owner = useRef<string | undefined>(undefined);
-  // Before any frame is opened, which the effects of the screens do after this one.
-  useLayoutEffect(() => {
-    if (name === undefined) return;
-    const before = owner.current;
-    owner.current = name;
-    if (before === undefined || before === name || !hasUnsavedFrames()) return;
-    abandonUnsavedFrames();
-    notify(`Edits of ${before} that were not saved yet are dropped`, true);
-  }, [name]);
+  const before = owner.current;
+  if (name === undefined || name === before) return;
+  owner.current = name;
+  if (before === undefined || !hasUnsavedFrames()) return;
+  abandonUnsavedFrames();
+  notify(`Edits of ${before} that were not saved yet are dropped`, true);
 }
 
 /** Asks before the page closes with edits that the server does not have; sends them when the network is back. */

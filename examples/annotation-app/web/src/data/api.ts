@@ -53,6 +53,9 @@ const TIMEOUT_MS = 120_000;
 
 let csrfToken = "";
 let signedInAs: string | null = null;
+let lastUser = "null";
+/** A browser shows a picture again without asking the server; what it showed one person, the next may not see. */
+let look = 0;
 
 /** The header that changing requests need; uploads set it by themselves. */
 export function csrfHeader(): readonly [string, string] {
@@ -149,6 +152,9 @@ async function session(pending: Promise<Session>): Promise<Session> {
   const opened = await pending;
   csrfToken = opened.csrfToken;
   signedInAs = opened.user?.name ?? null;
+  const user = JSON.stringify(opened.user);
+  if (user !== lastUser) look += 1;
+  lastUser = user;
   return opened;
 }
 
@@ -173,8 +179,8 @@ export const api = {
   frame: (id: string) => request<FrameDetail>("GET", path`/api/frames/${id}`),
   saveFrame: (id: string, content: SaveFrame) =>
     request<SavedFrame>("PUT", path`/api/frames/${id}/annotations`, content),
-  imageUrl: (id: string) => path`/api/frames/${id}/image`,
-  thumbnailUrl: (id: string) => path`/api/frames/${id}/thumbnail`,
+  imageUrl: (id: string) => `${path`/api/frames/${id}/image`}?look=${look}`,
+  thumbnailUrl: (id: string) => `${path`/api/frames/${id}/thumbnail`}?look=${look}`,
 
   videos: () => request<readonly VideoSummary[]>("GET", "/api/videos"),
   videoEvents: (id: string) =>
