@@ -1,5 +1,5 @@
 // The HTTP server that all services share: headers, limits, sessions, log. Routes come from the services.
-import { createWriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
 import { join } from "node:path";
 import cookie from "@fastify/cookie";
 import { fastify, type FastifyInstance } from "fastify";
@@ -42,7 +42,7 @@ export async function createServer(
     forceCloseConnections: true,
     logger: {
       level: configuration.logLevel,
-      stream: createWriteStream(path, { flags: "a", mode: 0o600 }),
+      stream: logTo(path),
       // Paths only: what people look for stands in the query. Addresses of persons are left out.
       serializers: { req: ({ method, url }) => ({ method, path: url.split("?")[0] }) },
     },
@@ -58,4 +58,13 @@ export async function createServer(
   await server.register(cookie);
   guard(server, guardOptions);
   return server;
+}
+
+/** An error that nobody hears would end the process: a full disk must not take the server down with its log. */
+function logTo(path: string): WriteStream {
+  const log = createWriteStream(path, { flags: "a", mode: 0o600 });
+  log.on("error", ({ code }: NodeJS.ErrnoException) =>
+    process.emitWarning(`${path} is not written until the next start (${code}).`),
+  );
+  return log;
 }
