@@ -30,7 +30,9 @@ export interface KeySource {
  */
 export async function loadKeyring(source: KeySource): Promise<Keyring> {
   try {
-    const keyring = await source.load();
+    const keyring: Keyring | undefined = await source.load();
+    // Handed on to configure(), it would mean the key of the environment.
+    if (keyring === undefined) throw new TypeError("The source gave no keyring.");
     publishKeys("loaded", keyring);
     return keyring;
   } catch (error) {

@@ -1,5 +1,6 @@
 // The JSON form of a keyring, for files and vaults: root keys in the clear (for a file with mode 0600, or a
 // vault's own encrypted entry) or each wrapped by an external service (envelope encryption).
+import { isUint8Array } from "node:util/types";
 import { ConfigError, KeyError } from "./errors.ts";
 import {
   destroyedKey,
@@ -130,7 +131,10 @@ export async function openWrappedKeyset(
 
 async function unwrapEntry(id: string, wrapped: string, wrapper: KeyWrapper): Promise<Uint8Array> {
   try {
-    return await wrapper.unwrap(Buffer.from(wrapped, "base64"), { keyId: id });
+    const bytes: unknown = await wrapper.unwrap(Buffer.from(wrapped, "base64"), { keyId: id });
+    // A service's answer without a key is no answer: only an entry of the keyset says that a key is destroyed.
+    if (!isUint8Array(bytes)) throw new TypeError("The wrapper gave no bytes.");
+    return bytes;
   } catch (error) {
     throw keySourceError(`The key wrapper did not unwrap key ${id}`, error, id);
   }

@@ -169,6 +169,12 @@ describe("a key source", () => {
     }
   });
 
+  it("that gives nothing is refused: configure() would go back to the key of the environment", async () => {
+    const load = async (): Promise<Keyring> => undefined as never;
+    const error = await loadKeyring({ name: "vault", load }).catch((thrown: unknown) => thrown);
+    expect(error).to.include({ code: "ERR_KEY_SOURCE" });
+  });
+
   it("passes on its own coded errors", async () => {
     const coded = new ConfigError("ERR_CONFIG_NO_KEY", "none");
     const load = async (): Promise<Keyring> => {

@@ -177,6 +177,20 @@ describe("a wrapped keyset", () => {
     expect((wrapping as Error).message).to.not.include("secret");
   });
 
+  it("loses no key to a wrapper that resolves without one", async () => {
+    const kms = fakeKms();
+    const ring = Keyring.fromKey(generateRootKey(), { previous: [generateRootKey()] });
+    const json = JSON.stringify(await wrapKeyset(ring, kms));
+    // What clients of a KMS answer may lack its plaintext; taken for a destroyed key, it would be saved as one.
+    for (const nothing of [undefined, null, ""]) {
+      const unwrap: KeyWrapper["unwrap"] = async (wrapped, info) =>
+        info.keyId === ring.primary.id ? kms.unwrap(wrapped, info) : (nothing as never);
+      const loading = loadKeyring(wrappedKeysetSource({ json, wrapper: { ...kms, unwrap } }));
+      const error = await loading.catch((thrown: unknown) => thrown);
+      expect(error).to.include({ code: "ERR_KEY_SOURCE", keyId: ring.keys[1]?.id });
+    }
+  });
+
   it("is told apart from one in the clear, both ways", async () => {
     const kms = fakeKms();
     const ring = variedKeyring();
