@@ -85,4 +85,14 @@ describe("Uploads", () => {
     const objects = await ada.get<{ objects: number }[]>("/api/keys");
     expect(objects[0]?.objects).to.equal(3);
   });
+
+  it("that are refused half way keep no later request of their connection waiting", async function () {
+    this.timeout(10_000);
+    const large = Buffer.alloc(21 * 1024 * 1024);
+    Buffer.of(0xff, 0xd8, 0xff).copy(large);
+    for (let tries = 0; tries < 3; tries += 1) {
+      expect((await ada.upload("large.jpg", bytes(large))).status).to.equal(413);
+      for (let next = 0; next < 3; next += 1) await ada.get("/api/videos");
+    }
+  });
 });

@@ -25,7 +25,11 @@ export async function ingestRoutes(server: FastifyInstance, options: IngestOptio
     limits: { files: 1, fields: 4, fileSize: MAX_CLIP_BYTES },
   });
   server.post("/api/uploads", { config: { needs: "annotator" } }, (request) =>
-    upload(options, request),
+    upload(options, request).catch((error: unknown) => {
+      // What of a refused file is left unread would keep every later request of this connection waiting.
+      request.raw.unpipe().resume();
+      throw error;
+    }),
   );
 }
 
