@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import sharp from "sharp";
@@ -93,6 +93,24 @@ describe("Uploads", () => {
     for (let tries = 0; tries < 3; tries += 1) {
       expect((await ada.upload("large.jpg", bytes(large))).status).to.equal(413);
       for (let next = 0; next < 3; next += 1) await ada.get("/api/videos");
+    }
+  });
+
+  it("keep the picture of a frame that is there, though its thumbnail cannot be made or put off", async () => {
+    const { query } = app.database;
+    const thumbnails = join(app.folder, "data/objects/thumbnails");
+    await rename(thumbnails, `${thumbnails}.away`);
+    await writeFile(thumbnails, "");
+    await query("ALTER TABLE retry_job ADD CONSTRAINT full_disk CHECK (false) NOT VALID");
+    const image = sharp({ create: { width: 30, height: 20, channels: 3, background: "#357" } });
+    const { status } = await ada.upload("alone.png", bytes(await image.png().toBuffer()));
+    await query("ALTER TABLE retry_job DROP CONSTRAINT full_disk");
+    await rm(thumbnails);
+    await rename(`${thumbnails}.away`, thumbnails);
+    expect(status).to.equal(500);
+    const { id } = await ada.frameNamed("alone.png");
+    for (const what of ["image", "thumbnail"]) {
+      expect((await ada.send("GET", `/api/frames/${id}/${what}`)).status).to.equal(200);
     }
   });
 });

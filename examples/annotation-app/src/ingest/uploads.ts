@@ -71,18 +71,20 @@ async function addFrame(
   const pictureKey = `pictures/${id}`;
   const { content, contentType, width, height } = picture;
   await storage.put(pictureKey, content, { contentType, fileName: name });
-  await withObjects(target, [pictureKey, thumbnailKeyOf(id)], async () => {
-    const thumbnail = await putThumbnail(target, id, content);
+  const thumbnail = await withObjects(target, [pictureKey, thumbnailKeyOf(id)], async () => {
+    const small = await putThumbnail(target, id, content);
     const capturedAt = picture.capturedAt ?? new Date();
     const metadata = { "Added as": name, "Removed from the file": listed(picture.removedMetadata) };
     await insertFrame(
       target.database,
       { id, name, camera, capturedAt, width, height },
-      { frameId: id, picture: pictureKey, thumbnail, metadata },
+      { frameId: id, picture: pictureKey, thumbnail: small, metadata },
     );
-    // Not before there is a row: the queue would find nothing to do, and cross it out.
-    if (thumbnail === null) await retries.add("make-thumbnail", { frameId: id });
+    return small;
   });
+  // Not before there is a row: the queue would find nothing to do, and cross it out. But then the picture stays,
+  // whatever fails.
+  if (thumbnail === null) await retries.add("make-thumbnail", { frameId: id });
   return id;
 }
 
@@ -165,13 +167,13 @@ async function receiveClip(
 }
 
 /** Does the rest of the work; if that fails, the objects go. */
-async function withObjects(
+async function withObjects<T>(
   { storage, retries }: UploadTarget,
   keys: readonly string[],
-  work: () => Promise<void>,
-): Promise<void> {
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
     for (const key of keys) {
       await storage.delete(key).catch(() => retries.add("remove-object", { key }));
