@@ -91,7 +91,8 @@ describe("Mp4Filter", () => {
   it("refuses boxes that claim more than there is, and a file without an index", async () => {
     const lying = Buffer.concat([box("ftyp"), box("moov", movieHeader(0, 1))]);
     const bare = Buffer.concat([box("ftyp"), box("mdat", Buffer.alloc(20))]);
-    for (const file of [lying, bare]) {
+    const short = Buffer.concat([box("ftyp"), box("moov", box("mvhd", Buffer.of(1)))]);
+    for (const file of [lying, bare, short]) {
       expect(await filtered(file).catch((error: unknown) => error)).to.be.instanceOf(Problem);
     }
   });

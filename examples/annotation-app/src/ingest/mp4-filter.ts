@@ -113,8 +113,9 @@ export class Mp4Filter extends Transform {
       if (METADATA_BOXES.has(type)) {
         this.#empty(index, at);
         index.fill(0, at + headerBytes, at + size);
-      } else if (type === "mvhd") this.#durationSeconds = durationOf(index, at + headerBytes);
-      else if (CONTAINERS.has(type)) this.#walk(index, at + headerBytes, at + size);
+      } else if (type === "mvhd") {
+        this.#durationSeconds = durationOf(index.subarray(at + headerBytes, at + size));
+      } else if (CONTAINERS.has(type)) this.#walk(index, at + headerBytes, at + size);
       at += size;
     }
   }
@@ -150,10 +151,11 @@ function headerAt(bytes: Buffer, at: number): BoxHeader {
 }
 
 /** Version 1 has 64-bit times. */
-function durationOf(index: Buffer, at: number): number {
-  const isLong = index[at] === 1;
-  const timescale = index.readUInt32BE(at + (isLong ? 20 : 12));
-  const duration = isLong ? Number(index.readBigUInt64BE(at + 24)) : index.readUInt32BE(at + 16);
+function durationOf(header: Buffer): number {
+  const isLong = header[0] === 1;
+  if (header.length < (isLong ? 32 : 20)) throw damaged();
+  const timescale = header.readUInt32BE(isLong ? 20 : 12);
+  const duration = isLong ? Number(header.readBigUInt64BE(24)) : header.readUInt32BE(16);
   if (timescale === 0) throw damaged();
   return duration / timescale;
 }
