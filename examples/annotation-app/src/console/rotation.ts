@@ -142,6 +142,8 @@ export class Rotation {
         tell(base + rows, target.table),
       );
       if (report?.state === "paused") return this.#end("paused");
+      // By an operator, or another console that began anew: rows are left that nobody has moved.
+      if (report?.state === "cancelled") return this.#end("failed");
       this.#countFailures(report?.poisonRows ?? 0);
       this.#doneTables.push(target.table);
       base += target.rows;
