@@ -91,6 +91,31 @@ export function workflow(stage: Stage): void {
     await browser.provoked(/ERR_CONNECTION_FAILED/);
   });
 
+  it("saves what is drawn after a sign-out that failed, and not what was discarded for it", async () => {
+    const { page, ada, browser } = stage;
+    const { id, boxes } = await ada.frameNamed("coffee-pan3.jpg");
+    const frame = await stage.open("coffee-pan3.jpg");
+    const addresses = [`**/api/frames/${id}/annotations`, "**/api/session"];
+    for (const address of addresses) {
+      await page.route(address, (route) => route.abort("connectionfailed"));
+    }
+    await frame.drag([390, 10], [440, 60]);
+    await saveNow(page);
+    await page.getByText("Offline – will retry").waitFor();
+    await page.getByRole("button", { name: "Sign out", exact: true }).click();
+    await page.getByTestId("discard").click();
+    await page.getByText("The server cannot be reached.").waitFor();
+    for (const address of addresses) await page.unroute(address);
+    await stage.open("coffee-pan3.jpg");
+    expect(await frame.boxes.count()).to.equal(boxes.length);
+    await frame.drag([300, 10], [350, 60]);
+    await frame.save();
+    const saved = (await ada.frameNamed("coffee-pan3.jpg")).boxes;
+    expect(saved).to.have.length(boxes.length + 1);
+    expect(saved.at(-1)?.x).to.be.closeTo(300, 3);
+    await browser.provoked(/ERR_CONNECTION_FAILED/);
+  });
+
   it("follows an address that changes while the page is being built", async () => {
     const { browser, app } = stage;
     const page = await browser.context.newPage();

@@ -63,8 +63,9 @@ function Page({ session, hasEnded, onSession }: PageProps): JSX.Element {
   return (
     <>
       <Shell
-        // Nothing of one person stays for the next: no filter, no open frame, no file that waits to be added.
-        key={`${value.user.role} ${value.user.name}`}
+        // Nothing of one person stays for the next: no filter, no open frame, no file that waits to be added. And no
+        // frame whose edits were discarded for a sign-out that then failed.
+        key={`${leaving.failures} ${value.user.role} ${value.user.name}`}
         user={value.user}
         isLeaving={leaving.isBusy}
         onSignOut={leaving.signOut}
@@ -78,6 +79,8 @@ function Page({ session, hasEnded, onSession }: PageProps): JSX.Element {
 
 interface Leaving {
   readonly isBusy: boolean;
+  /** How often one that had discarded edits came to nothing. */
+  readonly failures: number;
   /** Something would be lost: whether to sign out all the same is asked. */
   readonly isAsking: boolean;
   signOut(): void;
@@ -87,6 +90,7 @@ interface Leaving {
 
 function useLeaving(onSession: (session: Session) => void): Leaving {
   const [isAsking, setAsking] = useState(false);
+  const [failures, setFailures] = useState(0);
   const { isBusy, run } = useAction();
   const leave = async (): Promise<void> => {
     await letOtherTabsSave();
@@ -94,6 +98,7 @@ function useLeaving(onSession: (session: Session) => void): Leaving {
   };
   return {
     isBusy,
+    failures,
     isAsking,
     signOut: () =>
       run(async () => {
@@ -106,7 +111,10 @@ function useLeaving(onSession: (session: Session) => void): Leaving {
     discardAndSignOut: () => {
       setAsking(false);
       abandonUnsavedFrames();
-      run(leave);
+      run(leave, () => {
+        setFailures((before) => before + 1);
+        return false;
+      });
     },
   };
 }
