@@ -149,6 +149,26 @@ describe("FrameSession", () => {
     expect(hasUnsavedFrames()).to.equal(false);
   });
 
+  it("forgets an abandoned frame also when a save of it was on its way", async () => {
+    for (const outcome of ["lost", conflict(frame([c], 2))] as const) {
+      const clock = new HandClock();
+      let answer = (): void => {};
+      const answered = new Promise<void>((resolve) => (answer = resolve));
+      const save = async (): Promise<SaveOutcome<SaveConflict>> => {
+        await answered;
+        if (outcome === "lost") throw new Error("lost");
+        return outcome;
+      };
+      const session = new FrameSession(frame([a], 1), { save, clock });
+      session.setBoxes([a, b]);
+      await clock.pass(500);
+      abandonUnsavedFrames();
+      answer();
+      await clock.pass(60_000);
+      expect(unsavedFrame("7")).to.equal(undefined);
+    }
+  });
+
   it("asks nobody about a conflict with its own save whose answer got lost", async () => {
     const { session, clock, sent, statuses } = open([a], conflict(frame([a, b], 2)));
     session.setBoxes([a, b]);

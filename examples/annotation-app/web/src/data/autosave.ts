@@ -170,6 +170,8 @@ export class Autosave<Content, Server> {
   }
 
   #setStatus(status: SaveStatus): void {
+    // An answer that was on its way is nobody's any more.
+    if (this.#isAbandoned) return;
     this.#status = status;
     this.#options.onStatus(status);
   }
