@@ -2,6 +2,7 @@ import { mkdirSync, utimesSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { generateRootKey } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { EnvFile } from "../src/config/env-file.ts";
@@ -34,6 +35,18 @@ describe("Keys in a private file", function () {
     left.close();
     const ids = left.current.keys.map(({ id }) => id);
     expect(ids).to.have.length(10).and.to.include.members(primaries);
+  });
+
+  it("do not lose one that became the primary while its retirement waited, and say so", async () => {
+    const store = new KeyStore({}, file);
+    const adding = store.add();
+    while (store.current.keys.length === 1) await delay(5);
+    const [, added] = store.current.keys;
+    const isRetired = await store.retire(added?.id ?? "");
+    await adding;
+    store.close();
+    expect(store.current.primary.id).to.equal(added?.id);
+    expect(isRetired).to.equal(false);
   });
 
   it("change all the same when a process was killed in the middle of a change", async () => {

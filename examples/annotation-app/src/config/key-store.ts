@@ -71,12 +71,16 @@ export class KeyStore {
     });
   }
 
-  /** Forgets a previous key for good. */
-  async retire(id: string): Promise<void> {
-    await this.#change(() => {
+  /**
+   * Forgets a previous key for good.
+   * @returns whether it is forgotten: not when a change before this one has made it the primary
+   */
+  async retire(id: string): Promise<boolean> {
+    return this.#change(() => {
       const { primary, previous } = this.#texts();
-      const isKept = (text: string): boolean => Keyring.fromKey(text).primary.id !== id;
-      this.#write(primary, previous.filter(isKept));
+      const isOther = (text: string): boolean => Keyring.fromKey(text).primary.id !== id;
+      this.#write(primary, previous.filter(isOther));
+      return isOther(primary);
     });
   }
 
@@ -84,10 +88,10 @@ export class KeyStore {
     unwatchFile(this.#file.path, this.#follow);
   }
 
-  async #change(change: () => void | Promise<void>): Promise<void> {
+  async #change<T>(change: () => T | Promise<T>): Promise<T> {
     this.#changes += 1;
     try {
-      await this.#file.alone(change);
+      return await this.#file.alone(change);
     } finally {
       this.#changes -= 1;
     }

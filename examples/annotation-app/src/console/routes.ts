@@ -85,7 +85,7 @@ function keyRoutes(server: FastifyInstance, options: ConsoleOptions): void {
     if (!info) throw new Problem(404, "NOT_FOUND", "The keyring has no such key.");
     refuseUsed(info);
     refuseUnknown(unknownFiles);
-    await keys.retire(id);
+    if (!(await keys.retire(id))) throw primaryInUse();
     await activity.append(userOf(request), "key.retire", `Key ${id} is forgotten`);
     return list();
   });
@@ -116,19 +116,17 @@ function refuseWhileKeysChange({ isChanging }: KeyStore): void {
 }
 
 function refuseUsed({ status, values, objects }: KeyInfo): void {
-  if (status === "primary") {
-    throw new Problem(
-      409,
-      "KEY_IN_USE",
-      "New values are written with this key. Add another first.",
-    );
-  }
+  if (status === "primary") throw primaryInUse();
   if (values + objects === 0) return;
   throw new Problem(
     409,
     "KEY_IN_USE",
     `${values} values and ${objects} files are still under this key. Re-encrypt first.`,
   );
+}
+
+function primaryInUse(): Problem {
+  return new Problem(409, "KEY_IN_USE", "New values are written with this key. Add another first.");
 }
 
 /** A store that fails for a moment must not make a key look unused. */
