@@ -7,12 +7,10 @@ import {
   isInsideDocument,
   isRawSql,
   propertyOfKey,
-  type Properties,
   type Property,
   type WhereOptions,
 } from "./mikro-orm-internals.ts";
 import { encryptedBehind } from "./other-names.ts";
-import { encryptionOf } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
 import {
   encryptedInside,
@@ -77,17 +75,25 @@ interface Target {
 function prepareEntry(key: string, value: unknown, { prop, options }: Target): [string, unknown] {
   const type = encryptedTypeOf(prop);
   if (type === undefined) {
-    refuseRawEmbeddable(prop, value);
-    const plain = withoutClasses(prop, value);
-    if (isPlainObject(plain)) refuseOperators(prop, plain, options);
-    return [key, plain];
+    return [key, prepareEmbeddable(prop, value, options)];
   }
   const ownKey = directPropertyOfKey(key, options) ? key : keyOfPath(key, { prop, options }, type);
   return [ownKey, value === null ? value : prepareValue(type, value)];
 }
 
+/**
+ * What is compared with an embeddable; any other property's value as it is.
+ * @throws {@link UnsupportedQueryError} for what would be looked for in the clear
+ */
+export function prepareEmbeddable(prop: Property, value: unknown, options: WhereOptions): unknown {
+  refuseRawEmbeddable(prop, value);
+  const plain = withoutClasses(prop, value);
+  refuseOperators(prop, plain, options);
+  return plain;
+}
+
 /** Embeddables as plain objects: MikroORM compares with the values in an instance as they are. */
-export function withoutClasses(prop: Property, value: unknown): unknown {
+function withoutClasses(prop: Property, value: unknown): unknown {
   if (!prop.embeddedProps || encryptedInside(prop) === undefined) return value;
   if (Array.isArray(value)) return value.map((item) => withoutClasses(prop, item));
   if (typeof value !== "object" || value === null || isRawSql(value)) return value;
@@ -97,21 +103,27 @@ export function withoutClasses(prop: Property, value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, part]) => [name, withoutClasses(prop, part)]));
 }
 
-/** MikroORM would quote the whole condition. */
-function refuseOperators(prop: Property, value: Condition, options: WhereOptions): void {
-  if (!prop.embeddedProps) return;
+/** MikroORM would quote the whole condition, and looks for documents that are given as text or in a list as they are. */
+function refuseOperators(prop: Property, value: unknown, options: WhereOptions): void {
+  if (encryptedInside(prop) === undefined) return;
+  const isBare = typeof value === "string" || Array.isArray(value);
+  const condition = isBare ? { $in: value } : value;
+  if (!isPlainObject(condition)) return;
   const isDocument = Boolean(prop.object) || Boolean(prop.array);
-  const operator = Object.keys(value).find(
-    (key) => isOperator(key) && !(isDocument && ON_DOCUMENTS.has(key)),
+  const operator = Object.keys(condition).find(
+    (key) => isOperator(key) && !(isDocument && isForDocuments(key, condition[key])),
   );
   if (operator === undefined) return;
-  const { encrypted, embedded } = encryptionOf(prop.embeddedProps as Properties);
-  if (encrypted.length + embedded.length === 0) return;
   const model = options.metadata.find(options.entityName)?.className ?? "";
   throw new UnsupportedQueryError(
     `${model}.${prop.name} holds encrypted properties and cannot be compared by ${operator}. Compare its properties.`,
     { model, field: prop.name },
   );
+}
+
+function isForDocuments(operator: string, operand: unknown): boolean {
+  const isList = Array.isArray(operand) && operator !== "$all";
+  return ON_DOCUMENTS.has(operator) && !isList && typeof operand !== "string";
 }
 
 /** `u.address.zip` is `u.address_zip`: the property that MikroORM made of it. */

@@ -2,7 +2,7 @@
 // `populateFilter` of joined relations, those and `where` of many-to-many collections, and the search for the row of
 // an upsert by its unique properties.
 import { encryptedTypeOf } from "./binding.ts";
-import { isOperator, withoutClasses, type Condition } from "./conditions.ts";
+import { isOperator, prepareEmbeddable, type Condition } from "./conditions.ts";
 import {
   entityNameOf,
   processWhere,
@@ -26,7 +26,7 @@ export function convertUnconverted(options: WhereOptions): unknown {
     if (typeof key === "symbol") return { [key]: given };
     if (isOperator(key)) return { [key]: convertUnconverted({ ...options, where: given }) };
     const prop = meta?.properties[key as never] as Property | undefined;
-    const value = prop ? withoutClasses(prop, given) : given;
+    const value = prop ? prepareEmbeddable(prop, given, options) : given;
     const isOurs = encryptedTypeOf(prop) !== undefined && !isConverted(value);
     if (isOurs) return processWhere({ ...options, where: { [key]: value } }) as Condition;
     const target = targetOf(prop);
