@@ -142,14 +142,23 @@ export function wrapFindOneOrFail(
   };
 }
 
+/** Which parameter of them is a condition or data, to be quoted. */
+const QUOTING: Readonly<Record<string, number>> = {
+  cannotUseOperatorsInsideEmbeddables: 2,
+  cannotUseGroupOperatorsInsideScalars: 2,
+  invalidCollectionValues: 2,
+  invalidQueryCondition: 0,
+};
+
 /**
  * MikroORM makes its errors about entities in static methods of these classes; the entity is a property of them. Some quote
- * the value that they were given: the other two give what to quote in its place, if it may not.
+ * the value that they were given: the others give what to quote in its place, if it may not.
  */
 export function wrapEntityErrors(
   redact: (error: { entity?: unknown }) => void,
   hideValue: (entity: unknown, property: string) => unknown,
   hideTarget: (relation: Property) => unknown,
+  shapeOf: (quoted: unknown) => unknown,
 ): void {
   for (const errors of [ValidationError, OptimisticLockError, NotFoundError]) {
     const factories = errors as unknown as Record<string, (...parameters: unknown[]) => unknown>;
@@ -164,6 +173,8 @@ export function wrapEntityErrors(
         if (name === "notEntity") {
           parameters[2] = hideTarget(parameters[1] as Property) ?? parameters[2];
         }
+        const quoted = QUOTING[name];
+        if (quoted !== undefined) parameters[quoted] = shapeOf(parameters[quoted]);
         const error = make.apply(this, parameters);
         if (error instanceof Error) redact(error as { entity?: unknown });
         return error;

@@ -37,7 +37,7 @@ export function installRedaction(): void {
   };
   const hideTarget = (relation: Property): unknown =>
     isEncrypted(propertiesOf(targetOf(relation))) ? ENCRYPTED : undefined;
-  wrapEntityErrors(hideEntity, hideValue, hideTarget);
+  wrapEntityErrors(hideEntity, hideValue, hideTarget, shapeOf);
 }
 
 function isEncrypted(properties: Properties): boolean {
@@ -75,6 +75,13 @@ function redactValue(value: unknown): unknown {
   const operators = Object.keys(value).filter((key) => key.startsWith("$"));
   if (operators.length === 0) return ENCRYPTED;
   return Object.fromEntries(operators.map((key) => [key, redactValue(value[key])]));
+}
+
+/** Names and operators, without any value: not all of these conditions tell which entity they are about. */
+function shapeOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(shapeOf);
+  if (!isPlainObject(value)) return ENCRYPTED;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, shapeOf(part)]));
 }
 
 /** After discovery. `console.log(user)` and messages about an entity then show which properties it has, not those. */
