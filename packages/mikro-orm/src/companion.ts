@@ -2,7 +2,13 @@
 // column; filled by rows.ts and searched by search.ts.
 import { ConfigError } from "@fieldseal/crypto";
 import { bindingOf, type BoundType } from "./binding.ts";
-import { columnOf, type Meta, type Property } from "./mikro-orm-internals.ts";
+import {
+  columnOf,
+  propertiesOf,
+  targetOf,
+  type Meta,
+  type Property,
+} from "./mikro-orm-internals.ts";
 
 /**
  * Name of the companion property beside the one that this type serves.
@@ -23,21 +29,15 @@ export function companionOf(type: BoundType): string {
 function findCompanion(meta: Meta, prop: Property, column: string): Property | undefined {
   const properties = Object.values<Property>(meta.properties as never);
   if (!prop.embedded) return properties.find((other) => isNamed(other, column));
-  const [parentName] = prop.embedded;
-  const parent = meta.properties[parentName as never] as Property;
-  const inEmbeddable = Object.values<Property>((parent.embeddedProps ?? {}) as never).find(
-    (other) =>
-      isNamed(other, column) || other.embedded?.[1] === column || endsWith(other, parent, column),
+  const parent = meta.properties[prop.embedded[0] as never] as Property;
+  // By the name that its column has in the embeddable: prefixes, of several when embeddables are nested, come before it.
+  const declared = propertiesOf(targetOf(parent));
+  const inEmbeddable = Object.entries<Property>(parent.embeddedProps ?? {}).find(
+    ([name, other]) => isNamed(other, column) || isNamed(declared[name] ?? other, column),
   );
-  return inEmbeddable && properties.find((other) => other.name === inEmbeddable.name);
+  return inEmbeddable && properties.find(({ name }) => name === inEmbeddable[1].name);
 }
 
 function isNamed(prop: Property, column: string): boolean {
   return prop.name === column || columnOf(prop) === column;
-}
-
-/** Columns of inline embeddables carry a prefix. */
-function endsWith(prop: Property, parent: Property, column: string): boolean {
-  const prefix = typeof parent.prefix === "string" ? parent.prefix : `${parent.name}_`;
-  return columnOf(prop) === `${prefix}${column}`;
 }

@@ -121,6 +121,51 @@ onBothVersions("Embeddables", (suite) => {
     expect(log.join("\n")).not.to.match(/changed|native secret/);
   });
 
+  it("in embeddables, with a blind index under any prefix", async () => {
+    const prefixes = [true, false, "p_"].flatMap((outer) =>
+      [true, false, "q_"].map((inner) => [outer, inner] as const),
+    );
+    for (const prefixMode of ["relative", "absolute"]) {
+      for (const [outer, inner] of prefixes) {
+        const Indexed = define({
+          name: "Indexed",
+          embeddable: true,
+          properties: {
+            pin: text({ blindIndex: { column: "pin_index" } }),
+            token: {
+              type: suite.version.adapter.BlindIndexType,
+              fieldName: "pin_index",
+              nullable: true,
+            },
+          },
+        });
+        const Around = define({
+          name: "Around",
+          embeddable: true,
+          properties: {
+            inner: { kind: "embedded", entity: () => Indexed, prefix: inner, prefixMode },
+          },
+        });
+        const Place = define({
+          name: "Place",
+          tableName: `places_${prefixMode}_${outer}_${inner}`,
+          properties: {
+            id,
+            outer: { kind: "embedded", entity: () => Around, prefix: outer, prefixMode },
+          },
+        });
+        const orm = await open([Indexed, Around, Place]);
+        await createSchema(orm);
+        const em = orm.em.fork() as EntityManager;
+        const value = { outer: { inner: { pin: "1234" } } } as never;
+        await em.persist(em.create(Place, value)).flush();
+        const label = `${prefixMode} ${outer} ${inner}`;
+        expect(await orm.em.fork().find(Place, value), label).to.have.length(1);
+        expect(await orm.em.fork().count(Place, value), label).to.equal(1);
+      }
+    }
+  });
+
   class Animal {
     declare kind: string;
     declare name: string | null;
