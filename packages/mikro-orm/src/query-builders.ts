@@ -17,7 +17,7 @@ import { encryptedBehind, refusePaths } from "./other-names.ts";
 import { companionsOf, encryptionOf, encryptRows } from "./rows.ts";
 import { isPlainObject } from "./plain-object.ts";
 import { refuseCopies } from "./column-copies.ts";
-import { refuseRawKeys } from "./raw-sql.ts";
+import { encryptedInside, refuseRawKeys } from "./raw-sql.ts";
 import { convertUnconverted } from "./unconverted.ts";
 
 const patched = new WeakSet<object>();
@@ -173,6 +173,8 @@ function refuseFields(builder: QueryBuilder, fields: unknown, problem: string): 
 function refuseField(builder: QueryBuilder, field: string, problem: string): void {
   const options = optionsOf(builder);
   const prop = propertyOfKey(field, options);
-  const type = prop ? encryptedTypeOf(prop) : encryptedBehind(field, options);
+  const type = prop
+    ? (encryptedTypeOf(prop) ?? encryptedInside(prop))
+    : encryptedBehind(field, options);
   if (type) throw unsupportedQuery(type, problem);
 }
