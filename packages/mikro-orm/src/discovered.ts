@@ -4,6 +4,7 @@ import { cipherOf, encryptedTypeOf } from "./binding.ts";
 import {
   allMetadata,
   columnOf,
+  hasDocumentDefault,
   polymorphsOf,
   propertiesOf,
   referencedColumnsOf,
@@ -11,15 +12,28 @@ import {
   type Meta,
   type Property,
 } from "./mikro-orm-internals.ts";
+import { encryptedInside } from "./raw-sql.ts";
 import { encryptionOf } from "./rows.ts";
 
-/** @throws {@link ConfigError} `ERR_CONFIG_OPTION` for relations and hierarchies that cannot hold what is encrypted */
+/** @throws {@link ConfigError} `ERR_CONFIG_OPTION` or `ERR_CONFIG_UNSUPPORTED`, for what cannot hold what is encrypted */
 export function checkDiscovered(metadata: { getAll(): unknown }): void {
   for (const meta of allMetadata(metadata)) {
-    for (const prop of Object.values(propertiesOf(meta))) refuseReference(meta, prop);
+    for (const prop of Object.values(propertiesOf(meta))) {
+      refuseReference(meta, prop);
+      refuseDefault(meta, prop);
+    }
     refuseSwappedNames(meta);
     for (const polymorph of polymorphsOf(meta)) refuseMixture(meta, polymorph);
   }
+}
+
+/** A document that PostgreSQL fills in is in plaintext, in the table's definition too. */
+function refuseDefault(meta: Meta, prop: Property): void {
+  if (encryptedInside(prop) === undefined || !hasDocumentDefault(prop)) return;
+  throw new ConfigError(
+    "ERR_CONFIG_UNSUPPORTED",
+    `${meta.className}.${prop.name} asks for a default in SQL and holds encrypted properties; use onCreate.`,
+  );
 }
 
 /**

@@ -130,8 +130,9 @@ export function leadsToOne({ kind }: Property): boolean {
 /** As lists of fields name it: `address.street` inside of an embeddable. */
 export function fieldOf(meta: Meta, prop: Property): string {
   if (!prop.embedded) return prop.name;
-  const [parent, name] = prop.embedded;
-  return `${fieldOf(meta, meta.properties[parent as never] as Property)}.${name}`;
+  const [parentName, name] = prop.embedded;
+  const parent = meta.properties[parentName as never] as Property | undefined;
+  return parent ? `${fieldOf(meta, parent)}.${name}` : prop.name;
 }
 
 /** The embeddables that may stand where this one is: MikroORM makes one of them all. */
@@ -203,9 +204,17 @@ export function declarationOf(meta: Meta, prop: Property): Declaration {
     isFormula: isSet(formula),
     isUnique:
       isSet(unique) ||
-      (meta.uniques ?? []).some(({ properties }) => [properties].flat().includes(prop.name)),
+      (meta.uniques ?? []).some(({ properties }) =>
+        [properties].flat().some((name) => name === prop.name || name === fieldOf(meta, prop)),
+      ),
     columnType: columnTypes?.[0] ?? columnType,
   };
+}
+
+/** Whether a document has a default in SQL with anything in it. */
+export function hasDocumentDefault({ default: value, defaultRaw }: Partial<Property>): boolean {
+  // `default: []` comes as "" in version 6.
+  return !/^'?(\[\]|\{\}|null|)'?(::jsonb?)?$/i.test(String(defaultRaw ?? value ?? ""));
 }
 
 export interface WhereOptions {

@@ -105,6 +105,56 @@ for (const { number, ...version } of versions) {
       expect((await refusal(entity)).message).to.match(/Refused\.name asks for a unique/);
     });
 
+    describe("of an embeddable", () => {
+      const inner = (options: object = {}): unknown =>
+        schema({
+          name: "Inner",
+          embeddable: true,
+          properties: { pin: { type: new EncryptedType(options), nullable: true } },
+        });
+      const outer = (embeddable: unknown, options: object, more: object = {}): unknown =>
+        schema({
+          name: "Refused",
+          properties: {
+            id,
+            at: { kind: "embedded", entity: () => embeddable, nullable: true, ...options },
+          },
+          ...more,
+        });
+
+      for (const options of [{}, { object: true }]) {
+        it(`refuses a unique constraint by a path, ${JSON.stringify(options)}`, async () => {
+          const uniques = [{ properties: ["at.pin"] }];
+          const [random, deterministic] = [inner(), inner({ deterministic: true })];
+          const { message } = await refusal(random, outer(random, options, { uniques }));
+          expect(message).to.match(/Refused\.at\Wpin|Refused\.at_pin/);
+          expect(message).to.include("asks for a unique constraint");
+          await init(deterministic, outer(deterministic, options, { uniques }));
+        });
+      }
+
+      it("refuses a default in SQL, but for none at all", async () => {
+        const refused = [
+          { object: true, default: '{"pin":"plain"}' },
+          { object: true, defaultRaw: `'{"pin":"plain"}'::jsonb` },
+          { array: true, default: '[{"pin":"plain"}]' },
+        ];
+        for (const options of refused) {
+          const embeddable = inner();
+          const { message } = await refusal(embeddable, outer(embeddable, options));
+          expect(message).to.match(/Refused\.at asks for a default in SQL/);
+        }
+        for (const options of [
+          { array: true, default: [] },
+          { array: true, default: "[]" },
+          { object: true, defaultRaw: "'{}'" },
+        ]) {
+          const embeddable = inner();
+          await init(embeddable, outer(embeddable, options));
+        }
+      });
+    });
+
     it("accepts columns that fit, unique ones among them", () =>
       init(
         schema({
