@@ -11,6 +11,8 @@ const inspect: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never
 export interface CellType {
   /** Encrypts a canonical form. */
   sealCanonical(canonical: string): Stored;
+  fromCanonical(canonical: string): unknown;
+  readonly codec: { readonly content: string };
 }
 
 export class Cell {
@@ -90,14 +92,20 @@ export class Cell {
 
 /**
  * A cell inside an embeddable. MikroORM compares embeddables stored as JSON by their own enumerable properties, so
- * the canonical form must be one, or changes would be missed.
+ * the value must be one, or changes would be missed.
  */
 export class EmbeddedCell extends Cell {
-  readonly plain: string;
+  declare readonly plain: unknown;
 
   constructor(type: CellType, canonical: string) {
     super(type, canonical);
-    this.plain = canonical;
+    if (type.codec.content !== "json") {
+      this.plain = canonical;
+      return;
+    }
+    // The order of keys does not count. Parsed when it is compared, as it is not in an inline embeddable.
+    const get = (): unknown => type.fromCanonical(canonical);
+    Object.defineProperty(this, "plain", { enumerable: true, get });
   }
 }
 

@@ -166,6 +166,46 @@ onBothVersions("Embeddables", (suite) => {
     }
   });
 
+  it("stored as JSON, see no change in a JSON value whose keys are in another order", async () => {
+    const Scene = define({
+      name: "Scene",
+      embeddable: true,
+      properties: {
+        secret: { type: new suite.version.adapter.EncryptedJSONType(), nullable: true },
+        plain: { type: "json", nullable: true },
+      },
+    });
+    class Film {
+      declare id: number;
+      declare scene: Record<string, unknown>;
+      declare scenes: Record<string, unknown>[];
+    }
+    const scene = (options: object): object => ({
+      kind: "embedded",
+      entity: () => Scene,
+      ...options,
+    });
+    const properties = { id, scene: scene({ object: true }), scenes: scene({ array: true }) };
+    const orm = await open([Scene, define({ class: Film, properties })]);
+    await createSchema(orm);
+    const value = (): object => ({ a: 1, b: { c: [1], d: null } });
+    const em = orm.em.fork() as EntityManager;
+    const both = (): object => ({ secret: value(), plain: value() });
+    await em.persist(em.create(Film, { scene: both(), scenes: [both()] } as never)).flush();
+    const film = await em.refresh((await em.find(Film, {}))[0]!);
+    for (const document of [film!.scene, film!.scenes[0]!]) {
+      for (const name of ["plain", "secret"]) {
+        log = [];
+        document[name] = { b: { d: null, c: [1] }, a: 1 };
+        await em.flush();
+        expect(updates(), name).to.equal(0);
+        document[name] = { b: { d: null, c: [2] }, a: 1 };
+        await em.flush();
+        expect(updates(), name).to.equal(1);
+      }
+    }
+  });
+
   class Animal {
     declare kind: string;
     declare name: string | null;
