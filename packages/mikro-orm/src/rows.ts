@@ -85,6 +85,10 @@ function encryptEmbedded(properties: Properties, value: unknown): unknown {
   if (typeof value === "string") refuseText(properties);
   if (typeof value !== "object" || value === null || isRawSql(value)) return value;
   const [encrypted] = encryptRows(properties, [value as Row]);
+  const { toJSON } = encrypted as Row;
+  const json: unknown = typeof toJSON === "function" ? toJSON.call(value) : value;
+  // MikroORM would store that, as it is.
+  if (json !== value) return encryptEmbedded(properties, json);
   return withMarks(encrypted as Row, value);
 }
 

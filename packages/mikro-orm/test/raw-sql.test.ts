@@ -107,6 +107,24 @@ onBothVersions("raw() on encrypted properties", (suite) => {
     );
   });
 
+  it("is not stored as what an object gives for JSON", async () => {
+    class Form {
+      readonly value = SECRET;
+      toJSON(): object {
+        return { pin: this.value, note: "open" };
+      }
+    }
+    const em = suite.em();
+    const { id: other } = await em.upsert(suite.Person, person({ card: new Form() }));
+    await em.nativeUpdate(suite.Person, { id: other }, { cards: [new Form()] } as never);
+    const rows = await suite.database.query("select card, cards from people where id = $1", [
+      other,
+    ]);
+    expect(JSON.stringify(rows)).to.include("open").and.not.include(SECRET);
+    const { card, cards } = await suite.em().findOneOrFail(suite.Person, other);
+    expect([card!.pin, cards![0]!.pin]).to.deep.equal([SECRET, SECRET]);
+  });
+
   it("is not compared with", async () => {
     const { Person, Pet } = suite;
     const select = (em: EntityManager, where: unknown): unknown =>
