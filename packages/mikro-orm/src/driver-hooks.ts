@@ -95,8 +95,10 @@ function installWrites(driver: SqlDriver): void {
     encryptRows(propertiesOf(driver.getMetadata().find(entityName)), rows) as Row[];
   driver.nativeInsert = async (entity, row, ...rest) =>
     nativeInsert.call(driver, entity, encrypted(entity, [row])[0] as Row, ...rest);
-  driver.nativeInsertMany = async (entity, rows, ...rest) =>
-    nativeInsertMany.call(driver, entity, encrypted(entity, rows), ...rest);
+  driver.nativeInsertMany = async (entity, rows, ...rest) => {
+    for (const row of rows) refusePaths(propertiesOf(driver.getMetadata().find(entity)), row);
+    return nativeInsertMany.call(driver, entity, encrypted(entity, rows), ...rest);
+  };
   const onConflict = (entityName: unknown, options: UpsertOptions | undefined): UpsertOptions =>
     withCompanions(propertiesOf(driver.getMetadata().find(entityName)), options ?? {});
   driver.nativeUpdate = async (entity, where, row, options) => {

@@ -62,7 +62,7 @@ export function refuseOtherNames(properties: Properties, rows: readonly Row[]): 
   }
 }
 
-/** Paths into embeddables, and names with an alias: query builders alone pass those on. */
+/** Paths into embeddables, and names with an alias: query builders and `insertMany` pass those on. */
 export function refusePaths(properties: Properties, row: Row): void {
   for (const key of Object.keys(row)) {
     if (!key.includes(".") || !isPlaintext(row[key])) continue;

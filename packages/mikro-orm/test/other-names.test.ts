@@ -65,6 +65,9 @@ onBothVersions("Other names of encrypted properties", (suite) => {
   const attempts: Record<string, Attempt> = {
     "insert by column": (em) => em.insert(Note, column),
     "insertMany by column": (em) => em.insertMany(Note, [{ fullText: "x" } as never, column]),
+    "insertMany by path": (em) => em.insertMany(Note, [{}, { "place.street": SECRET }] as never),
+    "upsertMany by path": (em) =>
+      em.upsertMany(Note, [{ id: 1 }, { id: 2, "document.street": SECRET }] as never),
     "nativeUpdate by column": (em) => em.nativeUpdate(Note, { id: 1 } as never, column),
     "upsert by column": (em) => em.upsert(Note, { id: 1, full_text: SECRET } as never),
     "find by column": (em) => em.find(Note, column),
