@@ -30,7 +30,7 @@ function findCompanion(meta: Meta, prop: Property, column: string): Property | u
   const properties = Object.values<Property>(meta.properties as never);
   if (!prop.embedded) return properties.find((other) => isNamed(other, column));
   const parent = meta.properties[prop.embedded[0] as never] as Property;
-  // By the name that its column has in the embeddable: prefixes, of several when embeddables are nested, come before it.
+  // By its column in the embeddable, before which there may be several prefixes.
   const declared = propertiesOf(targetOf(parent));
   const inEmbeddable = Object.entries<Property>(parent.embeddedProps ?? {}).find(
     ([name, other]) => isNamed(other, column) || isNamed(declared[name] ?? other, column),

@@ -81,10 +81,7 @@ function prepareEntry(key: string, value: unknown, { prop, options }: Target): [
   return [ownKey, value === null ? value : prepareValue(type, value)];
 }
 
-/**
- * What is compared with an embeddable; any other property's value as it is.
- * @throws {@link UnsupportedQueryError} for what would be looked for in the clear
- */
+/** What is compared with an embeddable; other values as they are. */
 export function prepareEmbeddable(prop: Property, value: unknown, options: WhereOptions): unknown {
   refuseRawEmbeddable(prop, value);
   const plain = withoutClasses(prop, value);
@@ -103,7 +100,7 @@ function withoutClasses(prop: Property, value: unknown): unknown {
   return Object.fromEntries(entries.map(([name, part]) => [name, withoutClasses(prop, part)]));
 }
 
-/** MikroORM would quote the whole condition, and looks for documents that are given as text or in a list as they are. */
+/** MikroORM would quote the condition, and looks for documents given as text or in a list as they are. */
 function refuseOperators(prop: Property, value: unknown, options: WhereOptions): void {
   if (encryptedInside(prop) === undefined) return;
   const isBare = typeof value === "string" || Array.isArray(value);

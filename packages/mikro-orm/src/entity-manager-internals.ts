@@ -2,6 +2,7 @@
 // pins each method on both.
 import type { StoredInput } from "@fieldseal/crypto";
 import {
+  EntityAssigner,
   EntityManager,
   MetadataStorage,
   NotFoundError,
@@ -146,8 +147,8 @@ export function wrapFindOneOrFail(
 const QUOTING: Readonly<Record<string, number>> = {
   cannotUseOperatorsInsideEmbeddables: 2,
   cannotUseGroupOperatorsInsideScalars: 2,
-  invalidCollectionValues: 2,
   invalidQueryCondition: 0,
+  notEntity: 2,
 };
 
 /**
@@ -157,9 +158,9 @@ const QUOTING: Readonly<Record<string, number>> = {
 export function wrapEntityErrors(
   redact: (error: { entity?: unknown }) => void,
   hideValue: (entity: unknown, property: string) => unknown,
-  hideTarget: (relation: Property) => unknown,
   shapeOf: (quoted: unknown) => unknown,
 ): void {
+  wrapAssignments();
   for (const errors of [ValidationError, OptimisticLockError, NotFoundError]) {
     const factories = errors as unknown as Record<string, (...parameters: unknown[]) => unknown>;
     for (const name of Object.getOwnPropertyNames(errors)) {
@@ -170,9 +171,6 @@ export function wrapEntityErrors(
           const [entity, property] = parameters;
           parameters[4] = hideValue(entity, property as string) ?? parameters[4];
         }
-        if (name === "notEntity") {
-          parameters[2] = hideTarget(parameters[1] as Property) ?? parameters[2];
-        }
         const quoted = QUOTING[name];
         if (quoted !== undefined) parameters[quoted] = shapeOf(parameters[quoted]);
         const error = make.apply(this, parameters);
@@ -180,6 +178,22 @@ export function wrapEntityErrors(
         return error;
       };
     }
+  }
+}
+
+/** What `em.assign` cannot take for a relation is quoted in errors of no class. */
+function wrapAssignments(): void {
+  const assigner = EntityAssigner as unknown as Record<string, (...values: unknown[]) => unknown>;
+  for (const name of ["assignReference", "assignCollection"]) {
+    const { [name]: assign } = assigner;
+    assigner[name] = function (...parameters) {
+      try {
+        return assign!.apply(this, parameters);
+      } catch (error) {
+        const [problem] = /^Invalid .*? in \w+\.assign\(\)/.exec((error as Error).message) ?? [];
+        throw problem === undefined ? error : new ValidationError(problem);
+      }
+    };
   }
 }
 

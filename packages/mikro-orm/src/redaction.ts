@@ -35,9 +35,7 @@ export function installRedaction(): void {
     const meta = redacted.get(Object.getPrototypeOf(entity) as object);
     return encryptedTypeOf(meta && propertyAt(propertiesOf(meta), property)) && ENCRYPTED;
   };
-  const hideTarget = (relation: Property): unknown =>
-    isEncrypted(propertiesOf(targetOf(relation))) ? ENCRYPTED : undefined;
-  wrapEntityErrors(hideEntity, hideValue, hideTarget, shapeOf);
+  wrapEntityErrors(hideEntity, hideValue, shapeOf);
 }
 
 function isEncrypted(properties: Properties): boolean {
@@ -77,7 +75,7 @@ function redactValue(value: unknown): unknown {
   return Object.fromEntries(operators.map((key) => [key, redactValue(value[key])]));
 }
 
-/** Names and operators, without any value: not all of these conditions tell which entity they are about. */
+/** Names without values: not all conditions tell whose they are. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shapeOf);
   if (!isPlainObject(value)) return ENCRYPTED;
