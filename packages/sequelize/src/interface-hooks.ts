@@ -54,7 +54,7 @@ function hookChanges(sequelize: Sequelize): void {
     change(BULK_UPDATE, {
       model: options?.model ?? modelOfTable(sequelize, table),
       where,
-      options: options as ChangeOptions,
+      options,
       context: contextOf(options),
       run: (condition, given) => bulkUpdate(table, values, condition, given as never, attributes),
     });
@@ -63,7 +63,7 @@ function hookChanges(sequelize: Sequelize): void {
     return change(BULK_DELETE, {
       model: known,
       where,
-      options: options as ChangeOptions,
+      options,
       context: contextOf(options),
       run: (condition, given) => bulkDelete(table, condition, given as never, known),
     });

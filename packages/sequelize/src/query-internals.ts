@@ -72,6 +72,7 @@ export interface ExpectedValues {
 export interface WriteOptions {
   [WRITTEN]?: OutOfSight<WrittenColumns>;
   model?: ModelClass;
+  returning?: unknown;
   updateOnDuplicate?: string[];
   conflictWhere?: unknown;
 }

@@ -25,7 +25,10 @@ export function sealRows(
     const holders = rows.flatMap((row, i) => (Object.hasOwn(row, attribute.field) ? [i] : []));
     refuseAttributeNames(attribute, rows);
     if (holders.length > 0)
-      written.set(attribute.field, sealColumn(attribute, holders, rows, sealed));
+      written.set(
+        attribute.field,
+        sealColumn(attribute, { holders, rows, sealed, isReturned: options.returning === true }),
+      );
   }
   if (written.size > 0) options[WRITTEN] = new OutOfSight(written);
   return sealed;
@@ -46,12 +49,19 @@ export function encryptedColumnsOf(
   return [...new Set([...own, ...others])];
 }
 
-/** Seals one column in the rows that have it; returns what was written, by row. */
+interface ColumnWrite {
+  /** Positions of the rows that have the column. */
+  readonly holders: readonly number[];
+  readonly rows: readonly Values[];
+  readonly sealed: readonly Values[];
+  /** Whether the statement gives back all that it writes. */
+  readonly isReturned: boolean;
+}
+
+/** Seals one column; returns what was written, by row. */
 function sealColumn(
   attribute: EncryptedAttribute,
-  holders: readonly number[],
-  rows: readonly Values[],
-  sealed: readonly Values[],
+  { holders, rows, sealed, isReturned }: ColumnWrite,
 ): WrittenValue[] {
   const { field } = attribute;
   const cipher = cipherOf(attribute);
@@ -66,9 +76,20 @@ function sealColumn(
     if (cipher.blindIndex) {
       target[cipher.blindIndex.column] = value === null ? null : cipher.indexToken(plain[i]);
     }
-    written[row] = { stored: value, plain: plain[i] };
+    // Objects are copied for a statement that gives them back, and decrypted where another one does.
+    if (isReturned || typeof plain[i] !== "object")
+      written[row] = { stored: value, plain: ownCopy(plain[i]) };
   });
   return written;
+}
+
+/**
+ * As the database would give it back: an object of its own. The caller may change the one that was given, and setting it
+ * again would look like no change.
+ */
+function ownCopy(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return value instanceof Uint8Array ? Buffer.from(value) : JSON.parse(JSON.stringify(value));
 }
 
 /** queryInterface takes columns. By the attribute's name the value would go to the database, and into its log, as it is. */

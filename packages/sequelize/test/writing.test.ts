@@ -52,6 +52,25 @@ for (const flavour of ["encrypted", "plain"] as Flavour[]) {
       expect(many.counts).to.deep.equal({ encryptions: isEncrypted ? 9 : 0, decryptions: 0 });
     });
 
+    it("what RETURNING gives is no object of the caller's, who may change his and set it again", async () => {
+      const profile = { city: "London" };
+      const avatar = Buffer.from("first");
+      const { User: Users } = models;
+      const [one, other] = await Users.bulkCreate([{ profile }, { profile }], { returning: true });
+      expect(one?.profile).to.not.equal(other?.profile);
+      const [upserted] = await Users.upsert({ profile, avatar });
+      const created = await Users.create({ profile, avatar });
+      profile.city = "Paris";
+      avatar.write("later");
+      for (const user of [created, upserted]) {
+        expect(user.avatar?.toString()).to.equal("first");
+        await user.update({ profile, avatar });
+        const found = await Users.findByPk(user.id, { rejectOnEmpty: true });
+        expect(found.profile).to.deep.equal({ city: "Paris" });
+        expect(found.avatar?.toString()).to.equal("later");
+      }
+    });
+
     it("save and update of an instance write the changed field only", async () => {
       const user = await models.User.create(ADA);
       const before = await stored(user.id);
