@@ -203,6 +203,14 @@ export function takesList(operator: symbol, operand: unknown): boolean {
 
 function termsOf(attribute: EncryptedAttribute, value: unknown): unknown[] {
   const cipher = cipherOf(attribute);
+  // Such conditions are resolved before SQL is built (short-index.ts), by all methods that Sequelize's models use.
+  if (cipher.blindIndex?.isExact === false) {
+    refuse(
+      attribute,
+      "has a blindIndex so short that this statement would mean other values' rows too; use bulkUpdate() or bulkDelete(), or " +
+        "find the rows first",
+    );
+  }
   if (cipher.isDeterministic) return cipher.searchTerms(value).map((stored) => new Sealed(stored));
   if (cipher.blindIndex) return cipher.indexTokens(value);
   return refuse(attribute, "cannot be searched");

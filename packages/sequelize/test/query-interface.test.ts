@@ -70,6 +70,21 @@ describe("queryInterface on the table of a model", () => {
     expect(await models.User.count({ paranoid: false })).to.equal(2);
   });
 
+  it("refuses a short index where the rows behind it cannot be read first: neighbours would be meant too", async () => {
+    const ada = await models.User.findOne({ where: { name: "Ada" }, rejectOnEmpty: true });
+    const identifier = { email_address: SECRET };
+    const changes = [
+      () => queryInterface.update(ada, "users", { name: "x" }, identifier),
+      () => queryInterface.delete(ada, "users", identifier as never),
+    ];
+    for (const act of changes) {
+      const error: unknown = await act().catch((thrown: unknown) => thrown);
+      expect(error).to.include({ code: "ERR_QUERY_UNSUPPORTED" });
+      expect(String(error)).to.include("bulkUpdate").and.not.include(SECRET);
+    }
+    expect(await models.User.count({ where: { name: ["Ada", "Robert"] } })).to.equal(2);
+  });
+
   it("encrypts the columns that a caller's attributes leave out", async () => {
     const name = { name: { type: DataTypes.TEXT } };
     const row = { name: "Eve", email_address: SECRET, profile_data: { city: SECRET }, ...now };
