@@ -208,6 +208,13 @@ function keepJsonAttributes(model: ModelClass): void {
   };
 }
 
+const aliases = new Set<string>();
+
+/** A name in results that a value was decrypted under: instances print it as little as that of its attribute. */
+export function noteAlias(name: string): void {
+  aliases.add(name);
+}
+
 function printRedacted(model: ModelClass): void {
   const show = function show(
     this: { readonly dataValues: Record<string, unknown> },
@@ -215,9 +222,9 @@ function printRedacted(model: ModelClass): void {
     options: InspectOptionsStylized,
   ): string {
     const values = Object.entries(this.dataValues).map(([name, value]) => {
-      const isSecret =
-        isEncrypted(model.rawAttributes[name]) && value !== null && value !== undefined;
-      return [name, isSecret ? ENCRYPTED : value] as const;
+      const attribute = model.rawAttributes[name];
+      const isSecret = attribute ? isEncrypted(attribute) : aliases.has(name);
+      return [name, isSecret && value !== null && value !== undefined ? ENCRYPTED : value] as const;
     });
     const nested = { ...options, depth: depth - 1 };
     return depth < 0

@@ -10,7 +10,7 @@ import {
   type EncryptedAttribute,
 } from "./installation.ts";
 import { rowsAsExpected } from "./found-rows.ts";
-import { isHiddenColumn } from "./model-setup.ts";
+import { isHiddenColumn, noteAlias } from "./model-setup.ts";
 import {
   EXPECTED,
   WRITTEN,
@@ -30,6 +30,7 @@ export function openRows(query: Query, rows: Row[]): Row[] {
     const { attribute, isOwn } = sourceOf(query, key) ?? {};
     if (isEncrypted(attribute)) {
       openColumn(query, rows, key, attribute);
+      noteAlias(key.slice(key.lastIndexOf(".") + 1));
       if (isOwn === true) opened.set(key, attribute);
     } else if (attribute && isHiddenColumn(attribute)) for (const row of rows) delete row[key];
   }

@@ -3,6 +3,7 @@ import { DecryptError, generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import {
   AggregateError,
+  col,
   DataTypes,
   OptimisticLockError,
   UniqueConstraintError,
@@ -63,6 +64,29 @@ describe("what Sequelize prints of encrypted attributes", () => {
     expect(user.toJSON()).to.include({ email });
     const [without] = await models.User.findAll({ attributes: { exclude: ["email", "shout"] } });
     expect(JSON.stringify(without)).to.not.include(SECRET);
+  });
+
+  it("of an instance is [encrypted] under every name that a value was selected by", async () => {
+    const user = await models.User.create({ ...ADA, email: `${SECRET}@example.org` });
+    const post = await models.Post.create({ title: SECRET, UserId: user.id });
+    const name = ["name", "called"];
+    const lists = [
+      [name, ["email_address", "contact"]],
+      [name, [col("email_address"), "mail"]],
+      [name, "email_address"],
+    ];
+    for (const attributes of lists) {
+      const found = await models.User.findByPk(user.id, { attributes: attributes as never });
+      expect(JSON.stringify(found)).to.include(SECRET);
+      expect(inspect(found)).to.include("[encrypted]").and.include("called: 'Ada'");
+      expect(shown(found).replace(JSON.stringify(found), "")).to.not.include(SECRET);
+    }
+    const included = await models.User.findByPk(user.id, {
+      attributes: ["id"],
+      include: [{ model: models.Post, as: "posts", attributes: ["id", ["headline", "heading"]] }],
+    });
+    expect(included?.posts?.[0]?.get("heading" as never)).to.equal(post.title);
+    expect(inspect(included, { depth: 9 })).to.not.include(SECRET);
   });
 
   it("of a validation error names the attribute without its value", async () => {
