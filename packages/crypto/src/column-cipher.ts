@@ -78,6 +78,20 @@ export class ColumnCipher<T> {
     return this.suite === "A256SIV";
   }
 
+  /** Whether both columns store equal values equal, so that they can be compared and joined with one another. */
+  isJoinableWith(other: ColumnCipher<unknown>): boolean {
+    return (
+      this.isDeterministic &&
+      other.isDeterministic &&
+      this.codec.content === other.codec.content &&
+      this.storage === other.storage &&
+      this.options.pad === other.options.pad &&
+      this.context.table === other.context.table &&
+      this.context.column === other.context.column &&
+      isSameKeyring(this.#keyring, other.#keyring)
+    );
+  }
+
   /**
    * Encrypts one value into the form that the column stores.
    * @throws {@link ValueTypeError} `ERR_VALUE_TYPE`, `ERR_VALUE_ENCODING`
@@ -263,4 +277,10 @@ export class ColumnCipher<T> {
     this.#events.insecure("plaintext-stored");
     return stored;
   }
+}
+
+/** Told without calling a function, which may have no keyring yet. */
+function isSameKeyring(a: KeyringInput | undefined, b: KeyringInput | undefined): boolean {
+  if (a === b) return true;
+  return typeof a === "object" && typeof b === "object" && a.primary.id === b.primary.id;
 }

@@ -232,6 +232,26 @@ describe("a deterministic column", () => {
     );
   });
 
+  it("can be joined with those that store the same bytes for a value, whatever the keyring is given as", () => {
+    const ring = newKeyring();
+    const cipher = textColumn(ring, options);
+    const current = (): Keyring => ring;
+    expect(cipher.isJoinableWith(textColumn(ring.add(generateRootKey()), options))).to.equal(true);
+    expect(textColumn(current, options).isJoinableWith(textColumn(current, options))).to.equal(
+      true,
+    );
+    const others = [
+      textColumn(ring),
+      textColumn(newKeyring(), options),
+      textColumn(current, options),
+      textColumn(ring, { ...options, pad: 64 }),
+      textColumn(ring, { ...options, storage: "binary" }),
+      textColumn(ring, { ...options, context: "people.email" }),
+      columnOf(jsonCodec, ring, options),
+    ];
+    for (const other of others) expect(cipher.isJoinableWith(other as never)).to.equal(false);
+  });
+
   it("alone can be looked up", () => {
     const error = thrownBy(() => textColumn(newKeyring()).searchTerms("ada"));
     expect(error).to.be.instanceOf(ConfigError).and.include({ code: "ERR_CONFIG_UNSUPPORTED" });

@@ -171,14 +171,7 @@ function isJoin({ attribute, model }: Compared, operator: symbol, operand: unkno
 
 /** Whether two columns store equal values equal. */
 export function isJoinable(one: EncryptedAttribute, other: EncryptedAttribute): boolean {
-  const [a, b] = [cipherOf(one), cipherOf(other)];
-  return (
-    a.isDeterministic &&
-    b.isDeterministic &&
-    a.codec.content === b.codec.content &&
-    a.context.table === b.context.table &&
-    a.context.column === b.context.column
-  );
+  return cipherOf(one).isJoinableWith(cipherOf(other));
 }
 
 const JOIN_OPERATORS: ReadonlySet<symbol> = new Set([Op.eq, Op.ne]);

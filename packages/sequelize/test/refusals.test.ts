@@ -266,6 +266,26 @@ describe("what Sequelize cannot do on ciphertext", () => {
     expect((joined[0]?.get("Two") as (typeof joined)[0])?.get("code")).to.equal("b");
   });
 
+  it("refuses to compare those that store equal values different in spite of it", async () => {
+    const { context, ...same } = { context: "people.code", deterministic: true };
+    const keyring = Keyring.fromKey(generateRootKey());
+    const Coded = opened.sequelize.define("Coded", {
+      code: EncryptedType({ ...same, context }),
+      padded: EncryptedType({ ...same, context, pad: 64 }),
+      otherwise: EncryptedType({ ...same, context, keyring }),
+      bytes: EncryptedType({ ...same, context, storage: "binary" }),
+    });
+    await Coded.sync();
+    for (const name of ["padded", "otherwise", "bytes"]) {
+      const condition = { code: { [Op.eq]: col(name) } };
+      const error = await Coded.count({ where: condition }).catch((thrown: unknown) => thrown);
+      expect(error, name).to.have.property("code", "ERR_QUERY_UNSUPPORTED");
+    }
+    const Other = opened.sequelize.define("Other", { code: EncryptedType({ ...same, context }) });
+    const options = { foreignKey: "padded", targetKey: "code", constraints: false };
+    expect(() => Coded.belongsTo(Other, options)).to.throw("joins an association");
+  });
+
   it("takes a JSON value as a whole, and refuses to look inside", async () => {
     const Doc = opened.sequelize.define("Doc", { box: EncryptedJSONType({ deterministic: true }) });
     await Doc.sync();
