@@ -11,20 +11,25 @@ import type { Sequelize } from "sequelize";
 import type { Query, SelectNode } from "./query-internals.ts";
 import { onTypeTaken, type Attribute, type ModelClass } from "./sequelize-internals.ts";
 
-export interface Installation {
+interface Installation {
   readonly keyring: KeyringInput | undefined;
+  /** By attribute: a model that is initialised again, on another instance perhaps, gets new ones. */
+  readonly ciphers: WeakMap<Attribute, ColumnCipher<unknown>>;
 }
 
 const installations = new WeakMap<Sequelize, Installation>();
-/** By attribute: a model that is initialised again, on another instance perhaps, gets new ones. */
-const ciphers = new WeakMap<Attribute, ColumnCipher<unknown>>();
 
 export function isInstalled(sequelize: Sequelize): boolean {
   return installations.has(sequelize);
 }
 
-export function recordInstallation(sequelize: Sequelize, installation: Installation): void {
-  installations.set(sequelize, installation);
+export function recordInstallation(sequelize: Sequelize, keyring: KeyringInput | undefined): void {
+  installations.set(sequelize, { keyring, ciphers: new WeakMap() });
+}
+
+/** From then on the types refuse to read and write, as before. */
+export function forgetInstallation(sequelize: Sequelize): void {
+  installations.delete(sequelize);
 }
 
 /** Marks the types of encrypted-types.ts, which this file cannot import: they import it. */
@@ -68,6 +73,7 @@ export function cipherOf(attribute: Attribute | undefined): ColumnCipher<unknown
       `${name} cannot be encrypted or decrypted: call fieldseal(sequelize) once, before the first query.`,
     );
   }
+  const { ciphers } = installation;
   let cipher = ciphers.get(attribute);
   if (cipher === undefined) {
     cipher = newCipher(attribute as EncryptedAttribute, installation);

@@ -31,12 +31,18 @@ export function isHiddenColumn(attribute: Attribute): boolean {
 
 export function prepareModel(model: ModelClass): void {
   if (prepared.get(model) === model.rawAttributes) return;
-  if (!prepared.has(model)) onAssociated(model, refuseAssociation);
-  prepared.set(model, model.rawAttributes);
+  if (!associating.has(model)) {
+    associating.add(model);
+    onAssociated(model, refuseAssociation);
+  }
   refuseArrays(model);
   ownAttributes(model);
   const attributes = encryptedAttributes(model);
-  if (attributes.length === 0) return;
+  if (attributes.length > 0) prepareEncrypted(model, attributes);
+  prepared.set(model, model.rawAttributes);
+}
+
+function prepareEncrypted(model: ModelClass, attributes: readonly EncryptedAttribute[]): void {
   const indexColumns = new Set<string>();
   for (const attribute of attributes) {
     refuseShape(attribute);
@@ -53,6 +59,8 @@ export function prepareModel(model: ModelClass): void {
   model.refreshAttributes();
 }
 
+/** Models whose associations are watched. */
+const associating = new WeakSet<ModelClass>();
 /** Models whose methods are wrapped: once, whatever they are initialised with later. */
 const hooked = new WeakSet<ModelClass>();
 

@@ -4,7 +4,7 @@
 import { ConfigError, type KeyringInput } from "@fieldseal/crypto";
 import type { Sequelize } from "sequelize";
 import { hookConditions, hookSchema, hookWrites } from "./generator-hooks.ts";
-import { isInstalled, recordInstallation } from "./installation.ts";
+import { forgetInstallation, isInstalled, recordInstallation } from "./installation.ts";
 import { hookQueryInterface } from "./interface-hooks.ts";
 import { prepareModel } from "./model-setup.ts";
 import { openRows, runReturning } from "./open-reads.ts";
@@ -33,7 +33,8 @@ export interface FieldsealOptions {
  * fieldseal(sequelize);
  * ```
  * @returns the instance
- * @throws {@link ConfigError} `ERR_CONFIG_OPTION` when it is installed already: two keyrings must not mix
+ * @throws {@link ConfigError} `ERR_CONFIG_OPTION` when it is installed already: two keyrings must not mix;
+ * `ERR_CONFIG_UNSUPPORTED` when a model has a shape that cannot be encrypted: then nothing is installed
  */
 export function fieldseal(sequelize: Sequelize, options: FieldsealOptions = {}): Sequelize {
   if (isInstalled(sequelize)) {
@@ -42,8 +43,14 @@ export function fieldseal(sequelize: Sequelize, options: FieldsealOptions = {}):
       "fieldseal() was called twice on one Sequelize instance. Call it once, right after new Sequelize().",
     );
   }
-  recordInstallation(sequelize, { keyring: options.keyring });
-  for (const model of modelsOf(sequelize)) prepareModel(model);
+  recordInstallation(sequelize, options.keyring);
+  try {
+    for (const model of modelsOf(sequelize)) prepareModel(model);
+  } catch (error) {
+    // Or an application that goes on after the error would work without the hooks below.
+    forgetInstallation(sequelize);
+    throw error;
+  }
   onModelDefined(sequelize, prepareModel);
   onValidationFailed(sequelize, (instance, _failed, error) => {
     redactError(error, instance.constructor as ModelClass);

@@ -1,7 +1,13 @@
 import { configure, ConfigError, generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { DataTypes, literal, Sequelize } from "sequelize";
-import { EncryptedJSONType, EncryptedType, fieldseal, fieldsealEverywhere } from "../src/index.ts";
+import {
+  encryptedColumns,
+  EncryptedJSONType,
+  EncryptedType,
+  fieldseal,
+  fieldsealEverywhere,
+} from "../src/index.ts";
 import { connect, openDatabase, type Opened } from "./database.ts";
 
 const newKeyring = (): Keyring => Keyring.fromKey(generateRootKey());
@@ -40,6 +46,27 @@ describe("fieldseal()", () => {
     ];
     for (const write of writes) expect(await codeOf(write)).to.equal("ERR_CONFIG_NOT_INSTALLED");
     expect(await opened.database.query("SELECT * FROM not_installed")).to.deep.equal([]);
+    await sequelize.close();
+  });
+
+  it("is not installed by halves where a model is refused, and can be installed afterwards", async () => {
+    const sequelize = connect(opened.database);
+    const Half = sequelize.define("Half", { a: EncryptedType }, { timestamps: false });
+    const Bad = sequelize.define("Bad", { a: { type: EncryptedType, unique: true } });
+    await Half.sync();
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      expect(() => fieldseal(sequelize, { keyring: newKeyring() })).to.throw("Bad.a is unique");
+    }
+    const writes = [() => Half.create({ a: "x" }), () => Half.findAll({ where: { a: "x" } })];
+    for (const write of writes) expect(await codeOf(write)).to.equal("ERR_CONFIG_NOT_INSTALLED");
+    sequelize.modelManager.removeModel(Bad as never);
+    const keyring = newKeyring();
+    fieldseal(sequelize, { keyring });
+    await sequelize.getQueryInterface().bulkInsert("Halves", [{ a: "x" }]);
+    const [row] = await opened.database.query('SELECT a FROM "Halves"');
+    expect(row?.a).to.match(/^9V6h/);
+    expect((await Half.findOne())?.get("a")).to.equal("x");
+    expect(encryptedColumns(sequelize)[0]?.cipher.primaryKeyId).to.equal(keyring.primary.id);
     await sequelize.close();
   });
 
