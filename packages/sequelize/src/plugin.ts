@@ -6,7 +6,7 @@ import type { Sequelize } from "sequelize";
 import { hookConditions, hookSchema, hookWrites } from "./generator-hooks.ts";
 import { forgetInstallation, isInstalled, recordInstallation } from "./installation.ts";
 import { hookQueryInterface } from "./interface-hooks.ts";
-import { prepareModel } from "./model-setup.ts";
+import { prepareModel, refuseAssociation } from "./model-setup.ts";
 import { openRows, runReturning } from "./open-reads.ts";
 import { redactError } from "./redaction.ts";
 import { hookLog } from "./statement-log.ts";
@@ -45,7 +45,9 @@ export function fieldseal(sequelize: Sequelize, options: FieldsealOptions = {}):
   }
   recordInstallation(sequelize, options.keyring);
   try {
-    for (const model of modelsOf(sequelize)) prepareModel(model);
+    const models = modelsOf(sequelize);
+    for (const model of models) prepareModel(model);
+    for (const { associations } of models) Object.values(associations).forEach(refuseAssociation);
   } catch (error) {
     // Or an application that goes on after the error would work without the hooks below.
     forgetInstallation(sequelize);

@@ -38,7 +38,7 @@ export interface ModelClass {
 
 export type Table = string | { readonly tableName: string; readonly schema?: string };
 
-export interface Association {
+export interface Association extends AssociationColumns {
   readonly target: ModelClass;
   /** Of belongsToMany: the model between. */
   readonly through?: { readonly model: ModelClass };

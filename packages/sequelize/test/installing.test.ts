@@ -251,6 +251,22 @@ describe("associations over encrypted columns", () => {
     });
   }
 
+  it("refuses those that were made before the plugin was installed, and allows the others", () => {
+    const define = (code: () => never): Sequelize => {
+      const early = new Sequelize("postgres://nobody@127.0.0.1:1/none", { dialect: "postgres" });
+      const Left = early.define("Left", { code: code() });
+      const Right = early.define("Right", { code: code() });
+      Left.belongsTo(Right, { foreignKey: "code", targetKey: "code", constraints: false });
+      Left.belongsToMany(Right, { through: "Both" });
+      return early;
+    };
+    expect(() => fieldseal(define(() => EncryptedType as never))).to.throw(
+      ConfigError,
+      "Left.code joins an association",
+    );
+    fieldseal(define(shared));
+  });
+
   it("allows them between deterministic columns of one context, without a constraint", () => {
     const options = { as: "twoByCode", foreignKey: "code", constraints: false };
     One.belongsTo(Two, { ...options, targetKey: "code" });
