@@ -178,7 +178,11 @@ function isEveryColumn(entry: unknown, model: ModelClass): boolean {
  * Runs a statement that may return rows past `handleSelectQuery`: RETURNING of INSERT, UPDATE and upsert, which
  * Sequelize copies straight into the instance.
  */
-export async function runReturning(query: Query, run: () => Promise<unknown>): Promise<unknown> {
+export async function runReturning(
+  query: Query,
+  sql: string,
+  run: () => Promise<unknown>,
+): Promise<unknown> {
   const { model, instance } = query;
   const attributes = encryptedAttributes(model);
   if (attributes.length === 0 || !isReturning(query.options.type)) return run();
@@ -192,7 +196,10 @@ export async function runReturning(query: Query, run: () => Promise<unknown>): P
   const before = { ...values };
   const result = await run();
   // The instance got columns by name; those of a later instance (upsert) are the same object.
-  const returned = attributes.filter(({ fieldName }) => values[fieldName] !== before[fieldName]);
+  const returned = attributes.filter(
+    ({ field, fieldName }) =>
+      values[fieldName] !== before[fieldName] && givesBack(field, sql, query.options.returning),
+  );
   for (const attribute of Object.values(model?.rawAttributes ?? {})) {
     if (isHiddenColumn(attribute)) delete values[attribute.fieldName];
   }
@@ -208,6 +215,13 @@ export async function runReturning(query: Query, run: () => Promise<unknown>): P
     throw error;
   }
   return result;
+}
+
+/** Other columns that differ afterwards were set by the application while the statement was on its way. */
+function givesBack(column: string, sql: string, returning: unknown): boolean {
+  const isListed = Array.isArray(returning) && returning.every((name) => typeof name === "string");
+  if (isListed && !returning.includes("*")) return returning.includes(column);
+  return /\b(?:RETURNING|OUTPUT)\b/i.test(sql);
 }
 
 function isReturning(type: string | undefined): boolean {

@@ -97,7 +97,7 @@ function openQuery(query: Query): void {
   query.handleSelectQuery = (rows) => handleSelectQuery.call(query, openRows(query, rows));
   query.run = async (sql, parameters) => {
     try {
-      return await runReturning(query, () => run.call(query, sql, parameters));
+      return await runReturning(query, sql, () => run.call(query, sql, parameters));
     } catch (error) {
       redactError(error, query.model);
       throw error;

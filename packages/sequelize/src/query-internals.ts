@@ -40,6 +40,7 @@ export interface Query {
     readonly type?: string;
     readonly raw?: boolean;
     readonly hasMultiAssociation?: boolean;
+    readonly returning?: unknown;
     /** What mapToModel and callers of `query()` say: attribute by column. */
     readonly fieldMap?: Readonly<Record<string, string>>;
     readonly [WRITTEN]?: OutOfSight<WrittenColumns>;

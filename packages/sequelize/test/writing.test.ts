@@ -85,6 +85,25 @@ for (const flavour of ["encrypted", "plain"] as Flavour[]) {
       expect(after.avatar).to.deep.equal(before.avatar);
     });
 
+    for (const returning of [undefined, ["updatedAt"]]) {
+      it(`keeps what is set while a statement is on its way that returns ${returning?.[0] ?? "nothing"}`, async () => {
+        const { id } = await models.User.create(ADA);
+        const user = await models.User.findByPk(id, { rejectOnEmpty: true });
+        const sent = new Promise<void>((resolve) => {
+          opened.sequelize.addHook("beforeQuery", "sent", () => void setImmediate(resolve));
+        });
+        user.name = "Augusta";
+        const saving = user.save({ ...(returning && { returning: returning as never }) });
+        await sent;
+        opened.sequelize.removeHook("beforeQuery", "sent");
+        user.email = "set-meanwhile@example.org";
+        await saving;
+        expect(user.email).to.equal("set-meanwhile@example.org");
+        await user.save();
+        await expectEmail(id, "set-meanwhile@example.org");
+      });
+    }
+
     it("save({ returning: true }) reads other columns back in the clear", async () => {
       const user = await models.User.create(ADA);
       await models.User.update({ email: "elsewhere@example.org" }, { where: { id: user.id } });
