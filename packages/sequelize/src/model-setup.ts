@@ -145,7 +145,9 @@ function keepDefaultOutOfSchema(attribute: EncryptedAttribute): void {
       "has an SQL expression for its default, whose value the database computes and could not encrypt. Give it a function",
     );
   }
-  attribute.defaultValue = () => structuredClone(defaultValue);
+  // A clone of a Buffer would be a Uint8Array.
+  attribute.defaultValue = () =>
+    Buffer.isBuffer(defaultValue) ? Buffer.from(defaultValue) : structuredClone(defaultValue);
 }
 
 function isText(type: unknown): boolean {

@@ -3,7 +3,13 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { generateRootKey, Keyring } from "@fieldseal/crypto";
 import { expect } from "chai";
 import { DataTypes, Model, Sequelize } from "sequelize";
-import { encryptedColumns, EncryptedJSONType, EncryptedType, fieldseal } from "../src/index.ts";
+import {
+  encryptedColumns,
+  EncryptedBinaryType,
+  EncryptedJSONType,
+  EncryptedType,
+  fieldseal,
+} from "../src/index.ts";
 import { connect, openDatabase } from "./database.ts";
 
 describe("Sequelize with encrypted columns", () => {
@@ -14,6 +20,7 @@ describe("Sequelize with encrypted columns", () => {
       note: { type: EncryptedType, defaultValue: "a secret default" },
       box: { type: EncryptedJSONType, defaultValue: { corners: [] } },
       made: { type: EncryptedType, defaultValue: () => "computed" },
+      bytes: { type: EncryptedBinaryType, defaultValue: Buffer.from("bytes") },
     });
     await Item.sync();
     const defaults = await opened.database.query(
@@ -31,6 +38,9 @@ describe("Sequelize with encrypted columns", () => {
       made: "computed",
     });
     expect(one.get("box")).to.not.equal(two.get("box"));
+    const [first, second] = [Item.build().get("bytes"), Item.build().get("bytes")] as Buffer[];
+    expect(first?.toString()).to.equal("bytes");
+    expect(first).to.not.equal(second);
     expect(opened.log.join()).to.not.include("a secret default");
     await opened.close();
   });
