@@ -33,7 +33,8 @@ export function searchCondition(
 ): Condition | undefined {
   const attribute = attributeOfKey(key, options);
   if (attribute === undefined) {
-    guardOperand(value, options.model);
+    // Lists under Op.and and the like hold conditions, which Sequelize comes back with.
+    guardOperand(value, options.model, typeof key === "string");
     return undefined;
   }
   if (value === null || value === undefined) return undefined;
@@ -53,17 +54,19 @@ export function searchCondition(
 }
 
 /** A plain column can be compared with an encrypted one as little as the other way round. */
-function guardOperand(value: unknown, model: ModelClass | undefined): void {
+function guardOperand(value: unknown, model: ModelClass | undefined, isCompared: boolean): void {
   if (value instanceof Utils.SequelizeMethod) {
     const attribute = attributeInExpression(value, model);
     if (attribute) refuse(attribute, "cannot be computed with in a condition");
   }
+  if (isCompared && Array.isArray(value))
+    for (const item of value) guardOperand(item, model, isCompared);
   if (!isPlainObject(value)) return;
   for (const operator of Object.getOwnPropertySymbols(value)) {
     const operand = value[operator];
     const attribute = operator === Op.col ? attributeAtPath(String(operand), model) : undefined;
     if (attribute) refuse(attribute, "cannot be compared with another column");
-    guardOperand(operand, model);
+    guardOperand(operand, model, isCompared);
   }
 }
 

@@ -128,6 +128,13 @@ describe("what Sequelize cannot do on ciphertext", () => {
       models.User.findAll({ where: expression(fn("starts_with", col("email_address"), SECRET)) }),
     "a function with a condition in it": () =>
       models.User.findAll({ where: { name: fn("bool_or", { email_address: SECRET } as never) } }),
+    "an encrypted column in a list to compare with": () =>
+      models.User.findAll({ where: { name: { [Op.in]: [col("email_address")] } } as never }),
+    "an encrypted column as a bound": () =>
+      models.User.update(
+        { name: "x" },
+        { where: { name: { [Op.notBetween]: [col("email_address"), "z"] } } as never },
+      ),
     "a plain column compared with an encrypted one": () =>
       models.User.findAll({ where: { name: { [Op.col]: "email_address" } } }),
     "the same by col()": () =>
@@ -264,6 +271,17 @@ describe("what Sequelize cannot do on ciphertext", () => {
     const joined = await One.findAll({ include: [{ model: Two, required: true }] });
     expect(joined.map((row) => row.get("code"))).to.deep.equal(["b"]);
     expect((joined[0]?.get("Two") as (typeof joined)[0])?.get("code")).to.equal("b");
+  });
+
+  it("takes lists of conditions for conditions: on NULL they may name an encrypted column", async () => {
+    const isNull = where(col("email_address"), null as never);
+    const conditions = [
+      { [Op.and]: [isNull] },
+      { [Op.not]: { [Op.or]: [{ name: "x" }, isNull] } },
+      { [Op.or]: [{ name: "x" }, { [Op.and]: [isNull] }] },
+    ];
+    for (const condition of conditions)
+      expect(await models.User.count({ where: condition })).to.be.a("number");
   });
 
   it("refuses to compare those that store equal values different in spite of it", async () => {
