@@ -154,7 +154,7 @@ export function printFileRotation(rotation: FileRotation, output: Output): void 
   const parts = [
     `${counted(rewrapped, "file")} rewrapped`,
     ...(reencrypted > 0 ? [`${count(reencrypted)} encrypted that were not`] : []),
-    ...(current > 0 ? [`${count(current)} were already`] : []),
+    ...(current > 0 ? [`${count(current)} already under the primary key`] : []),
     ...(failed > 0 ? [`${count(failed)} failed`] : []),
   ];
   output.line(`stored files: ${colour(state)}, ${parts.join(", ")}`);
