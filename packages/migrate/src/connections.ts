@@ -8,7 +8,7 @@ import { SILENCE } from "./silent-statement.ts";
 import { LITERALS } from "./transaction.ts";
 
 /** Values of other types have one form, wherever the server is; and the engine's own SQL one meaning. */
-export const FORMS = `${LITERALS}; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC';
+export const FORMS = `SET ${LITERALS}; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'UTC';
   SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmlbinary = 'base64'`;
 
 /** Rows that a policy hides are an error and not left out. */

@@ -1,16 +1,14 @@
 import type { ClientBase } from "pg";
 
 /** A backslash in the engine's patterns and bytes is one, where an old database takes it for the start of an escape, too. */
-export const LITERALS = "SET standard_conforming_strings = on";
+export const LITERALS = "standard_conforming_strings = on";
 
 /**
  * Whatever the default of the role or the database: what waited for a lock must see what was committed meanwhile, where a
  * snapshot of the whole transaction would be older than the wait.
  */
 export async function inTransaction<T>(client: ClientBase, action: () => Promise<T>): Promise<T> {
-  await client.query(
-    `BEGIN ISOLATION LEVEL READ COMMITTED; ${LITERALS.replace("SET", "SET LOCAL")}`,
-  );
+  await client.query(`BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL ${LITERALS}`);
   try {
     const result = await action();
     await client.query("COMMIT");

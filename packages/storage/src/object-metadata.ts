@@ -19,8 +19,7 @@ const MEDIA_TYPE: RegExp =
   /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+( *; *[\w-]+=("[ !#-[\]-~]*"|[\w.+-]+))*$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL: RegExp = /[\u0000-\u001f\u007f]/;
-// oxlint-disable-next-line no-control-regex -- the same, all of them
-const CONTROLS: RegExp = /[\u0000-\u001f\u007f]/g;
+const CONTROLS: RegExp = new RegExp(CONTROL, "g");
 
 const OPTION_NAMES: readonly string[] = [
   "contentType",
